@@ -11,7 +11,7 @@ import psycopg
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
 from hub.projections.naming import refer
-from hub.projections.projection import First, Items, Key, Linked, Projection, Row, Signed, State, Table
+from hub.projections.projection import Cells, First, Items, Key, Linked, Projection, Row, Signed, State, Table
 from hub.projections.rows import add_up, any_row, load_linked, rows_of, store
 from hub.projections.touched import Parked, Touched, folds_in, keys_of, named_rows
 
@@ -70,8 +70,10 @@ def fold_events(projection: Projection, touched: Iterable[Touched], rows: Rows, 
 def _fold_event(projection: Projection, touch: Touched, keys: list[Key], rows: Rows, parked: set[str], found: Parked) -> None:
     """Folds one event; rows above those that it names are added to *keys*."""
     position, recorded, before, _ = touch
-    items, linked, states = projection.items, projection.linked, rows.states
+    items, linked, states, cells = projection.items, projection.linked, rows.states, projection.cells
     joins: list[tuple[Key, Key]] = []
+    # What rows were before the event: also one that others are joined with moves its sums once, by all that the event makes of it.
+    was: dict[Key, State | None] = {}
     for key in keys:
         if rows.fresh and key in rows.fresh:
             states[key] = projection.decode(rows.fresh.pop(key)[len(key) :])
@@ -89,14 +91,29 @@ def _fold_event(projection: Projection, touch: Touched, keys: list[Key], rows: R
                 evolved = _evolve_with_items(projection, items, key, recorded, before, rows)
             if linked is not None:
                 _climb(linked, key, state, evolved, keys, joins)
-            if projection.cells is not None and evolved is not state:
-                add(rows.sums, projection.cells.of(recorded, state, evolved))
+            if cells is not None and evolved is not state:
+                was.setdefault(key, state)
             states[key] = evolved
         except Exception as error:
             parked.add(repr(key))
             found.add((repr(key), position, type(error).__name__))
     if joins:
-        _join(projection, recorded, joins, rows, parked, keys)
+        _join(projection, recorded, joins, rows, parked, keys, was)
+    if cells is not None and was:
+        _move_sums(cells, touch, was, rows, parked, found)
+
+
+def _move_sums(cells: Cells, touch: Touched, was: Mapping[Key, State | None], rows: Rows, parked: set[str], found: Parked) -> None:
+    """Moves sums by what an event has made of rows; where that cannot be said, the row stays what it *was*."""
+    for key, state in was.items():
+        try:
+            moved = tuple(cells.of(touch[1], state, rows.states[key]))
+        except Exception as error:
+            rows.states[key] = state
+            parked.add(repr(key))
+            found.add((repr(key), touch[0], type(error).__name__))
+            continue
+        add(rows.sums, moved)
 
 
 def _short(projection: Projection, recorded: Recorded, made: First, rows: Rows) -> bool:
@@ -130,7 +147,15 @@ def _climb(linked: Linked, key: Key, state: State | None, evolved: State | None,
                 keys.append(above)
 
 
-def _join(projection: Projection, recorded: Recorded, joins: list[tuple[Key, Key]], rows: Rows, parked: set[str], keys: list[Key]) -> None:
+def _join(
+    projection: Projection,
+    recorded: Recorded,
+    joins: list[tuple[Key, Key]],
+    rows: Rows,
+    parked: set[str],
+    keys: list[Key],
+    was: dict[Key, State | None],
+) -> None:
     """Adds to the rows above what those below have for them."""
     states, linked = rows.states, projection.linked
     for above, below in joins:
@@ -139,8 +164,7 @@ def _join(projection: Projection, recorded: Recorded, joins: list[tuple[Key, Key
             states[above] = joined = linked.join(above, state, part, recorded)
             if joined is state:
                 continue
-            if projection.cells is not None:
-                add(rows.sums, projection.cells.of(recorded, state, joined))
+            was.setdefault(above, state)
             if linked.climbs:
                 # What is appended is gone through in its turn.
                 _climb(linked, above, state, joined, keys, joins)

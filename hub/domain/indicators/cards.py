@@ -27,7 +27,10 @@ _ENABLED, _BANK = "social_function_activated", "bank_account_activated"
 
 @dataclass(slots=True)
 class CardKnown:
-    """A card under all its identifiers; *region* is that of the first report that names one, said at *region_us*."""
+    """A card under all its identifiers; *region* is that of the first report that names one, said at *region_us*.
+
+    It is complete once it is asked: what it is at an instant is found once, whatever number of indicators want to know.
+    """
 
     key: bytes
     province: str = ""
@@ -35,6 +38,9 @@ class CardKnown:
     region_us: int = 0
     facts: list[Fact] = field(default_factory=list)
     told: list[Reported] = field(default_factory=list)
+    _states: dict[int, Standing] = field(default_factory=dict)
+    _holders: dict[int, bytes] = field(default_factory=dict)
+    _places: dict[str, str] | None = None
 
     def note(self, one: Reported) -> None:
         """Adds a report that is addressed by the card."""
@@ -46,10 +52,19 @@ class CardKnown:
 
     def standing(self, at_us: int) -> Standing:
         """Returns what the card could do at an instant."""
-        return standing(self.facts, at_us, _policies(self.province))
+        state = self._states.get(at_us)
+        if state is None:
+            state = self._states[at_us] = standing(self.facts, at_us, _policies(self.province))
+        return state
 
     def holder(self, at_us: int) -> bytes:
         """Returns the key of whose card it was at an instant by all that was known, empty if nobody said."""
+        found = self._holders.get(at_us)
+        if found is None:
+            found = self._holders[at_us] = self._held_by(at_us)
+        return found
+
+    def _held_by(self, at_us: int) -> bytes:
         told = sorted((one for one in self.told if one.event.holder.key), key=lambda one: one.when)
         # The issuer says whose a card is; the other side's word counts where the issuer's is missing.
         own = [one for one in told if one.kind not in FROM_EITHER_SIDE] or told
@@ -75,8 +90,10 @@ class CardKnown:
     @property
     def places(self) -> dict[str, str]:
         """Where it was issued."""
-        meant = said(reference.load(), self.region, local_day(self.region_us) if self.region else None)
-        return {"province": self.province, **meant}
+        if self._places is None:
+            meant = said(reference.load(), self.region, local_day(self.region_us) if self.region else None)
+            self._places = {"province": self.province, **meant}
+        return self._places
 
 
 @cache

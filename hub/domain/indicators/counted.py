@@ -6,6 +6,7 @@ known at a position, and says of a single thing on which days it begins and ends
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from hub.domain.indicators.definition import Definition, definition
@@ -34,7 +35,7 @@ class Asked(NamedTuple):
     @property
     def end_us(self) -> int:
         """The last instant of the day."""
-        return midnight_us(epoch_day_of(self.day) + 1) - 1
+        return _end_us(self.day)
 
     @property
     def first_day(self) -> date:
@@ -50,6 +51,11 @@ class Asked(NamedTuple):
     def of(self, indicator: str) -> "Asked":
         """Returns the same question about another indicator."""
         return self._replace(definition=definition(indicator))
+
+
+@lru_cache(4_096)
+def _end_us(day: date) -> int:
+    return midnight_us(epoch_day_of(day) + 1) - 1
 
 
 # What is counted of a thing; names with a colon are figures beside the indicator.

@@ -6,7 +6,7 @@ Where a subject may be in several things, such as an item in many cases, a cell 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from itertools import combinations
 
 from hub.domain import reference
@@ -64,7 +64,7 @@ def of_thing(
 
     def told(asked: Asked) -> Iterator[tuple[str, One]]:
         for name, count in counts.items():
-            for one in count(thing, asked.of(indicator_of(name))):
+            for one in count(thing, _asked_on(name, asked.day)):
                 yield name, one
 
     return _stepped(set(_turns(instants)), told, lambda at_us: ends(thing, at_us))
@@ -150,9 +150,14 @@ def _turns(instants: Iterable[int]) -> Iterator[int]:
         yield epoch_day_of(date(day_of(day).year + 1, 1, 1))
 
 
-@cache
+@lru_cache(4_096)
 def _asked(day: int) -> Asked:
     return Asked(definition("K1"), day_of(day), reference.load())
+
+
+@lru_cache(1 << 15)
+def _asked_on(name: str, day: date) -> Asked:
+    return _asked(epoch_day_of(day)).of(indicator_of(name))
 
 
 def _stepped(

@@ -35,7 +35,7 @@ class Thing:
     It never changes once it is made, so that its steps are found once.
     """
 
-    __slots__ = ("_card", "_held", "_steps", "cards", "events", "key", "parts", "row")
+    __slots__ = ("_card", "_held", "_number", "_steps", "cards", "events", "key", "parts", "row")
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Thing:
         self._steps: Steps | None = None
         self._card: CardKnown | None = None
         self._held: Mapping[int, Held] | None = None
+        self._number: bytes | None = None
 
     @property
     def is_nothing(self) -> bool:
@@ -59,8 +60,13 @@ class Thing:
     @property
     def number(self) -> bytes:
         """The card number that an identifier is tied to by what named it last, empty if to none."""
+        if self._number is None:
+            self._number = self._tied_to()
+        return self._number
+
+    def _tied_to(self) -> bytes:
         for one in reversed(self.events):
-            number, others = links(one) if one.kind in TYING else (None, ())
+            number, others = one.derived(links) if one.kind in TYING else (None, ())
             if number is not None and self.key[1] in others:
                 return number
         return b""

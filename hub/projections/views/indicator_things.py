@@ -40,7 +40,7 @@ def _names(recorded: Recorded) -> tuple[Key, ...]:
         return ((ITEM, getattr(event, kind).barcode.encode()),)
     if kind in funds.ROW_KINDS:
         return tuple((PAYMENT, key) for (key,) in funds.keys(recorded, None))
-    number, others = links(recorded) if kind in TYING else (None, [])
+    number, others = recorded.derived(links) if kind in TYING else (None, [])
     tied = others if number is not None else []
     own = (event.card.key, predecessor(recorded)) if kind in STATE_KINDS else ()
     return tuple((CARD, key) for key in dict.fromkeys((*own, *tied)) if key)
@@ -51,10 +51,10 @@ def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
     for about in (recorded, corrected):
         if about is not None and about.kind in KINDS:
             yield from about.derived(_names)
-            if about.kind in TYING and (number := links(about)[0]) is not None:
+            if about.kind in TYING and (number := about.derived(links)[0]) is not None:
                 yield CARD, number
             if about.kind in STATE_KINDS:
-                yield from ((PERSON, key) for key in _holders(about))
+                yield from ((PERSON, key) for key in about.derived(_holders))
 
 
 def _holders(recorded: Recorded) -> tuple[bytes, ...]:
@@ -87,7 +87,7 @@ def above(thing: Thing) -> list[Key]:
         return []
     number = thing.number
     events = (one for some in (thing.events, *thing.parts.values()) for one in some)
-    people = dict.fromkeys(key for one in events if one.kind in STATE_KINDS for key in _holders(one))
+    people = dict.fromkeys(key for one in events if one.kind in STATE_KINDS for key in one.derived(_holders))
     return [*([(CARD, number)] if number else ()), *((PERSON, key) for key in people)]
 
 
