@@ -6,7 +6,6 @@ over: their version is the digest of all that they follow from.
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -21,24 +20,21 @@ from hub.export.lanes import LANES
 from hub.export.manifest import ExportDamaged, ExportUnderWay, ExportUnwritable, Segment
 from hub.export.reading import Segments, Wanted
 from hub.journal.reader import Recorded, decode
-from hub.lanes.touches import hash_of
+from hub.lanes import parts
 from hub.projections import PROJECTIONS
-from hub.projections.packing import packed_rows
-from hub.projections.projection import First, Projection, View, marks_of
+from hub.projections.projection import Projection, View, marks_of
 
 Report = Callable[[str, int, int], None]
 
 # What rows follow from: the messages, the domain with its tables, the views and what hands them events.
-_FOLLOWS_FROM = ("domain", "projections", "journal/reader.py", "lanes/columns.py", "lanes/touches.py")
+_FOLLOWS_FROM = ("domain", "projections", "journal/reader.py", "lanes/columns.py", "lanes/parts.py", "lanes/touches.py")
 # Whether an event has some of the bytes without which no view reads one of its kind.
 MARKED = "marked"
-# Sums of a unit stay far below what a column of them can have; an event that moves one by more is folded by itself.
-MOST_MOVED = 1 << 40
 
 
 def has_columns(view: View) -> bool:
     """Whether rows of a view are kept beside the events."""
-    return isinstance(view, Projection) and view.first is not None and view.items is None
+    return isinstance(view, Projection) and view.in_parts
 
 
 def kept_views() -> list[Projection]:
@@ -115,43 +111,5 @@ def columns_of(views: Sequence[Projection], events: Sequence[Recorded]) -> pa.Ta
     marks = marks_of(view for view in PROJECTIONS if view.kinds is not None)
     columns = {MARKED: pa.array([any(mark in event.data for mark in marks.get(event.kind, ())) for event in events], pa.bool_())}
     for view in views:
-        columns |= _columns_of(view, events)
+        columns |= {f"{view.name}.{name}": array for name, array in parts.columns_of(view, events).items()}
     return pa.table(columns)
-
-
-def _columns_of(view: Projection, events: Sequence[Recorded]) -> dict[str, pa.Array]:
-    made = [_first(view, event) for event in events]
-    rows = [one.row for one in made if one is not None]
-    packed = iter(packed_rows([kind for _, kind in view.rows.columns], rows) if rows else ())
-    waiting = view.waiting
-    waits = [
-        None if one is None or waiting is None or (key := waiting(event)) is None else hash_of(key)
-        for event, one in zip(events, made, strict=True)
-    ]
-    moved = [None if one is None else one.moved for one in made]
-    cells = [None if one is None else json.dumps(one[0], ensure_ascii=False) for one in moved]
-    columns = {
-        "row": pa.array([None if one is None else next(packed) for one in made], pa.binary()),
-        "hash": pa.array([None if one is None else hash_of(one.keys[0]) for one in made], pa.int64()),
-        "waits": pa.array(waits, pa.int64()),
-        "cell": pa.array(cells, pa.string()).dictionary_encode(),
-    }
-    for number, (name, _) in enumerate(view.cells.value_columns if view.cells is not None else ()):
-        columns[f"sum.{name}"] = pa.array([None if one is None else one[1][number] for one in moved], pa.int64())
-    return {f"{view.name}.{name}": array for name, array in columns.items()}
-
-
-def _first(view: Projection, event: Recorded) -> First | None:
-    """Returns the row that an event makes, None if other events have a say in it, or if it makes none."""
-    if view.first is None or event.kind not in (view.kinds or ()) or event.is_reversal:
-        return None
-    try:
-        if event.kind in view.refers and view.refers[event.kind](event) is not None:
-            return None
-        made = view.first(event)
-    except Exception:
-        # A fold that decodes the event meets the same error, and parks it.
-        return None
-    if made is None or (made.moved is not None and max(map(abs, made.moved[1])) >= MOST_MOVED):
-        return None
-    return made

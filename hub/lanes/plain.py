@@ -1,8 +1,8 @@
-"""Folds a view in a unit by columns: rows that one event makes are taken as they were written beside it; all others are folded.
+"""Folds a view in a unit by columns: parts (`hub.lanes.parts`) are taken as they were written beside their events; all others are folded.
 
-Which events are more than that, is found by the hashes of the rows that they touch: a row that two events touch, one that a correction, a
-reversal or a verdict has to do with. Those are decoded and folded, with the functions of the view, and if they touch the rows of further
-events, these too.
+Which parts are not whole, is found by the hashes of the rows that they touch: a row that events of two segments touch, one that a
+correction, a reversal or a verdict has to do with. Their events are decoded and folded, with the functions of the view, and if they touch
+the rows of further parts, these too.
 """
 
 import json
@@ -34,15 +34,17 @@ class Plain:
         self._rest: list[Recorded] = []
 
     def take(self, run: Run) -> pa.ChunkedArray:
-        """Takes the rows that are written beside the events of a run, and returns which events are to be decoded and *rest*."""
+        """Takes the parts that are written beside the events of a run, and returns which events are to be decoded and *rest*."""
         left = is_of(run.events, self.view.kinds or (), self._at)
-        self._runs.append(run.events)
         if run.further is not None:
             name = self.view.name.removesuffix(FRESH) + "."
             columns = {column.removeprefix(name): run.further[column] for column in run.further.column_names if column.startswith(name)}
-            is_plain = pc.and_not(pc.is_valid(columns["row"]), pc.is_in(run.events["position"], value_set=self._at))
-            self._tables.append(pa.table({"position": run.events["position"], **columns}).filter(is_plain))
+            number, position = pa.repeat(pa.scalar(len(self._runs), pa.int32()), len(run.events)), run.events["position"]
+            changed = columns["part"].filter(pc.is_in(position, value_set=self._at))
+            is_plain = pc.and_not(pc.is_valid(columns["part"]), pc.is_in(columns["part"], value_set=changed.combine_chunks()))
+            self._tables.append(pa.table({"position": position, "run": number, **columns}).filter(is_plain))
             left = pc.and_not(left, is_plain)
+        self._runs.append(run.events)
         self._left.update(run.events["position"].filter(left).to_pylist())
         return left
 
@@ -53,36 +55,61 @@ class Plain:
 
     def fold(self, connection: psycopg.Connection) -> Folding:
         """Folds what was not taken, copies the rows that were, and returns the fold, with the sums and touches of all."""
-        table = pa.concat_tables(self._tables).combine_chunks() if self._tables else None
-        is_folded = None if table is None else _named_twice(table)
+        taken = _Taken(pa.concat_tables(self._tables).combine_chunks()) if self._tables else None
         while True:
             folding = Folding(self.view)
-            events = self._rest if table is None else sorted([*self._rest, *self._events(table, is_folded)], key=lambda one: one.position)
+            events = self._rest if taken is None else sorted([*self._rest, *self._events(taken)], key=lambda one: one.position)
             folding.fold(connection, events, self._changed)
-            if table is None:
+            if taken is None:
                 return folding
-            touched = folding.touches.hashes
-            further = pc.and_not(pc.or_(*(pc.is_in(table[name], value_set=touched) for name in ("hash", "waits"))), is_folded)
-            if not pc.any(further).as_py():
+            if not taken.leave(taken.touching(folding.touches.hashes)):
                 break
-            is_folded = pc.or_(is_folded, further)
-        self._copy(connection, folding, table.filter(pc.invert(is_folded)).combine_chunks())
+        self._copy(connection, folding, taken)
         return folding
 
-    def _events(self, table: pa.Table, is_folded: pa.ChunkedArray) -> list[Recorded]:
-        positions = table["position"].filter(is_folded).combine_chunks()
+    def _events(self, taken: "_Taken") -> list[Recorded]:
+        positions = taken.table["position"].filter(taken.is_folded).combine_chunks()
         found = [one for run in self._runs for one in recorded_in(run.filter(pc.is_in(run["position"], value_set=positions)))]
         decode(found)
         return found
 
-    def _copy(self, connection: psycopg.Connection, folding: Folding, table: pa.Table) -> None:
-        if not len(table):
+    def _copy(self, connection: psycopg.Connection, folding: Folding, taken: "_Taken") -> None:
+        if not len(table := taken.table.filter(pc.invert(taken.is_folded)).combine_chunks()):
             return
-        copy_packed(connection, self.view.rows, [_content(table["row"])])
-        folding.touches.extend(table["hash"], table["position"])
+        if len(rows := table["rows"].drop_null()):
+            copy_packed(connection, self.view.rows, [_content(rows)])
+        folding.touches.extend(pc.list_flatten(table["hashes"]), table["position"].take(pc.list_parent_indices(table["hashes"])))
         waits = table.filter(pc.is_valid(table["waits"]))
         folding.touches.extend(waits["waits"], waits["position"])
         add(folding.sums, _sums(table))
+
+
+class _Taken:
+    """Parts that were written beside events, and which of them are folded all the same; an event is a row of *table*."""
+
+    def __init__(self, table: pa.Table) -> None:
+        """Folded are parts with a row that events of another segment touch, or that waits for one, or is waited for."""
+        self.table, self.is_folded = table, pa.repeat(pa.scalar(value=False), len(table))
+        self._hashes, self._at = pc.list_flatten(table["hashes"]), pc.list_parent_indices(table["hashes"])
+        each = pa.table({"run": table["run"].take(self._at), "hash": self._hashes}).group_by(["run", "hash"]).aggregate([])
+        counts = pc.value_counts(each["hash"].combine_chunks())
+        twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+        waits = pc.unique(table["waits"].drop_null())
+        awaited = waits.filter(pc.is_in(waits, value_set=pc.unique(self._hashes)))
+        self.leave(self.touching(pa.concat_arrays([twice, awaited])))
+
+    def touching(self, hashes: pa.Array) -> pa.Array:
+        """Returns the parts that have to do with rows with some hashes."""
+        table = self.table
+        rows = pc.filter(self._at, pc.is_in(self._hashes, value_set=hashes))
+        waiting = table["part"].filter(pc.is_in(table["waits"], value_set=hashes))
+        return pa.concat_arrays([*table["part"].take(rows).chunks, *waiting.chunks, pa.array([], pa.int64())])
+
+    def leave(self, parts: pa.Array) -> bool:
+        """Leaves parts to a fold, and returns whether some of them were not left to it before."""
+        left = pc.and_not(pc.is_in(self.table["part"], value_set=parts), self.is_folded)
+        self.is_folded = pc.or_(self.is_folded, left)
+        return bool(pc.any(left).as_py())
 
 
 def _sums(table: pa.Table) -> Iterator[Signed]:
@@ -94,15 +121,6 @@ def _sums(table: pa.Table) -> Iterator[Signed]:
     columns = [cells[f"{name}_sum"].to_pylist() for name in names]
     for cell, *values in zip(cells["cell"].to_pylist(), *columns, strict=True):
         yield tuple(json.loads(cell)), tuple(values)
-
-
-def _named_twice(table: pa.Table) -> pa.ChunkedArray:
-    """Returns which events touch a row that another event among them touches too."""
-    counts = pc.value_counts(table["hash"].combine_chunks())
-    twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    hashes, waits = table["hash"].combine_chunks(), table["waits"].drop_null().combine_chunks()
-    awaited = pc.or_(pc.is_in(table["waits"], value_set=hashes), pc.is_in(table["hash"], value_set=waits))
-    return pc.or_(pc.is_in(table["hash"], value_set=twice), awaited)
 
 
 def _content(column: pa.ChunkedArray) -> memoryview:

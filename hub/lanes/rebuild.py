@@ -24,7 +24,7 @@ from hub.lanes import changes, touches
 from hub.lanes.loading import load_sums, without_keys
 from hub.lanes.pool import processes_of
 from hub.lanes.spark import executors_of
-from hub.lanes.units import SESSION, Folded, Work, fold_shared, fold_unit, leave, session
+from hub.lanes.units import SESSION, Folded, Work, fold_shared, fold_unit, leave, make_key, session
 from hub.projections.cells import bring, is_summed
 from hub.projections.projection import CellView, Key, View
 from hub.projections.rebuild import RebuildUnderWay, Rebuilt, RebuiltViewDiffers, catch_up_and_switch, drop_fresh, fresh_copy
@@ -105,9 +105,10 @@ def fill(
         totals = _Totals(fresh)
         events = _fold_units(pool, work, totals, report)
         shared_rows = _fold_shared(pool, work, fresh, totals, report)
-    totals.write(connection)
-    for statement in keys:
-        connection.execute(statement.encode())
+        made = [pool.submit(make_key, work, statement) for statement in keys]
+        totals.write(connection)
+        for one in made:
+            one.result()
     names = [view.name for view in fresh]
     connection.execute("UPDATE views.checkpoint SET position = %s WHERE view = ANY (%s)", (export.position, names))
     return Filled(export.position, events, shared_rows)

@@ -174,6 +174,12 @@ def fold_shared(work: Work, shared: dict[str, pa.Array], units: int) -> list[Fol
         return [_replaced(connection, whole[view.name], [one for (name, _), one in by_unit.items() if name == view.name]) for view in views]
 
 
+def make_key(work: Work, statement: str) -> None:
+    """Puts a key or an index back on a table: what PostgreSQL sorts for two tables keeps two cores busy."""
+    with session(work.dsn) as connection:
+        connection.execute(statement.encode())
+
+
 def _positions(work: Work, shared: dict[str, pa.Array], units: int) -> dict[str, pa.Array]:
     """Returns, by view, the positions of the events that touched rows with some hashes."""
     return {

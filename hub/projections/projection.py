@@ -42,6 +42,8 @@ class Table:
 class Cells:
     """Sums of a ledger. *of* is pure: by how much a row's change moves them, as (key, values), from its state before and after an event.
 
+    It is what the row counts after less what it counted before: what it was in between, as others were joined with it, is not asked.
+
     Each of *tables* has the sums by some columns of the key, which it names in its own words with their numbers. Where sums may be *below
     zero*, one that something is added to may come to nothing too.
     """
@@ -120,6 +122,9 @@ class Projection:
 
     *first* is a short way to a row that is not there: it says what an event that takes nothing out makes of the only row that it touches,
     as `evolve` and `encode` would. None leaves the event to them. Nearly all rows of uses are made so.
+
+    If it is *in_parts*, what it makes of the events of a segment is kept beside them (`hub.lanes.parts`): for one without items and leaves
+    that reads many events.
     """
 
     name: str
@@ -142,6 +147,7 @@ class Projection:
     reads_leaves: bool = False
     marks: Mapping[str, bytes] = field(default_factory=dict, hash=False)
     first: Callable[[Recorded], First | None] | None = None
+    in_parts: bool = False
 
     @property
     def rows(self) -> Table:

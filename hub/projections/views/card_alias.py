@@ -49,6 +49,7 @@ CARD_ALIAS = Projection(
     evolve=evolve,
     indexes=("card_key",),
     follows_corrections=False,
+    in_parts=True,
 )
 
 

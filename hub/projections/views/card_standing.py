@@ -117,4 +117,5 @@ CARD_STANDING = Projection(
     evolve=evolve,
     decode=decode,
     encode=encode,
+    in_parts=True,
 )

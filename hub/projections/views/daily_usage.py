@@ -234,4 +234,5 @@ DAILY_USAGE = Projection(
     waiting=waiting,
     waits=f"changed_position = 0 AND key >= '\\x{_NUMBERS.hex()}' AND key < '\\x{_BEYOND.hex()}'",
     first=first,
+    in_parts=True,
 )

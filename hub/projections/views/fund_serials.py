@@ -112,4 +112,5 @@ FUND_SERIALS = Projection(
     encode=encode,
     indexes=("province WHERE shared <> ''",),
     first=first,
+    in_parts=True,
 )

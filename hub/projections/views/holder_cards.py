@@ -80,4 +80,5 @@ HOLDER_CARDS = Projection(
     kinds=KINDS,
     keys=keys,
     evolve=evolve,
+    in_parts=True,
 )

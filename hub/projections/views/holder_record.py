@@ -55,4 +55,5 @@ HOLDER_RECORD = Projection(
     evolve=evolve,
     decode=decode,
     encode=encode,
+    in_parts=True,
 )

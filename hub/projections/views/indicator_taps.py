@@ -116,6 +116,7 @@ INDICATOR_TAPS = Projection(
         tables={"indicator_tap_blocks": {"block": 0, "day": 1}},
     ),
     first=first,
+    in_parts=True,
 )
 
 

@@ -76,6 +76,7 @@ USE_STEPS = Projection(
     keys=keys,
     evolve=evolve,
     first=first,
+    in_parts=True,
     appends=True,
     marks={DECISION: UNKNOWN.encode()},
     indexes=("subject, occurred_us",),
