@@ -5,7 +5,6 @@ processes had in memory.
 """
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from typing import Any
 
 from hub.bench.filling import FEEDS, Filling, Report, portions
 from hub.bench.setup import Ground, ground
+from hub.bench.watching import watched
 from hub.child import Child, python
 from hub.config import Config
 from hub.export.lanes import BUCKET_BITS, LANES
@@ -86,7 +86,7 @@ def main() -> None:
 def filled(dsn: str, directory: Path, views: Sequence[Any]) -> dict[str, float]:
     """Fills fresh tables of some views from segments, takes them away again, and returns what that took."""
     marks: dict[str, float] = {}
-    with runner.connect(dsn) as connection:
+    with runner.connect(dsn) as connection, watched() as used:
         began = time.perf_counter()
         filled = fill(
             connection,
@@ -99,12 +99,15 @@ def filled(dsn: str, directory: Path, views: Sequence[Any]) -> dict[str, float]:
         seconds = time.perf_counter() - began
         for view in views:
             drop_fresh(connection, view)
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "events_per_s": round(filled.position / seconds),
         "seconds": round(seconds, 2),
         **{f"{name}_done_s": round(at, 2) for name, at in marks.items()},
-        "python_us_per_event": round((used.ru_utime + used.ru_stime) / filled.position * 1e6, 1),
+        "python_us_per_event": used.us(filled.position),
         "rows_shared_by_units": filled.shared_rows,
-        "memory_of_a_process_mb": used.ru_maxrss >> 10,
+        "memory_of_a_process_mb": used.largest_mb,
     }
+
+
+if __name__ == "__main__":
+    main()

@@ -8,18 +8,15 @@ import asyncio
 import json
 import os
 import random
-import resource
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, references_pb2
 
@@ -35,6 +32,7 @@ from hub.bench.asof import FURTHER_VIEWS, things_as_of
 from hub.bench.filling import FEEDS, Filling, Report, portions
 from hub.bench.rebuild import filled
 from hub.bench.setup import ASKER, Ground, ground, median
+from hub.bench.watching import watched
 from hub.child import Child, python
 from hub.config import Config
 from hub.domain import reference
@@ -183,38 +181,13 @@ def main() -> None:
     """Runs one replay, and says what it took."""
     dsn, directory, what = sys.argv[1:]
     began = time.perf_counter()
-    with _watched() as largest:
+    with watched() as used:
         said = _run(dsn, directory, what)
     seconds = time.perf_counter() - began
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     with session(dsn, "hub_reader", "hub-bench") as connection:
         head = head_position(connection)
-    cpu_s = sum(one.ru_utime + one.ru_stime for one in used)
-    whole = {"seconds": round(seconds, 2), "events_per_s": round(head / seconds), "python_us_per_event": round(cpu_s / head * 1e6, 2)}
-    sys.stdout.write(json.dumps({**whole, **said, "memory_of_a_process_mb": max(largest) >> 20}))
-
-
-@contextmanager
-def _watched() -> Iterator[list[int]]:
-    """Gives what the largest of this process and those that it starts has in memory, looked at all the time.
-
-    The kernel's own maximum of a process begins with what the process had that started it.
-    """
-    own, found, done = psutil.Process(), [0], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.02):
-            for one in (own, *own.children()):
-                with suppress(psutil.Error):
-                    found.append(one.memory_info().rss)
-
-    watching = threading.Thread(target=watch)
-    watching.start()
-    try:
-        yield found
-    finally:
-        done.set()
-        watching.join()
+    whole = {"seconds": round(seconds, 2), "events_per_s": round(head / seconds), "python_us_per_event": used.us(head)}
+    sys.stdout.write(json.dumps({**whole, **said, "memory_of_a_process_mb": used.largest_mb}))
 
 
 def _run(dsn: str, directory: str, what: str) -> dict[str, Any]:
