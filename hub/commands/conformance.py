@@ -13,7 +13,7 @@ from hub.conformance.clients import ByHand, Command
 from hub.conformance.kit import Verdict
 from hub.conformance.report import as_json, write_reports
 from hub.conformance.running import judge_all, prepared
-from hub.conformance.trials import LEVEL_NAMES, all_trials, chosen
+from hub.conformance.trials import BY_HAND_S, LEVEL_NAMES, all_trials, chosen
 
 app = typer.Typer(
     help="一致性：逐例评判客户端，定级铜、银、金。Conformance: a client judged trial by trial: bronze, silver, gold.", no_args_is_help=True
@@ -65,20 +65,19 @@ def serve(trial: Annotated[str, typer.Argument(help="用例，如 B02。Trial, s
     wanted, data_dir = chosen([trial]), _data_dir()
     if len(wanted) != 1:
         raise typer.BadParameter("只能是一个用例 one trial, not a level", param_hint="TRIAL")
-    if wanted[0].kill_after_batches:
-        raise typer.BadParameter("此例由试验方中断客户端，请用 run。The kit kills the client in this one: use `run`.", param_hint="TRIAL")
+    client = ByHand(_set_up, is_killed=bool(wanted[0].kill_after_batches))
     with prepared(data_dir) as kit:
-        verdict = kit.judge(wanted[0], ByHand(_set_up), patience_s=3_600.0)
+        verdict = kit.judge(wanted[0].by_hand(), client, patience_s=BY_HAND_S)
     _say(verdict)
     for heading, lines in (("应有 expected", verdict.trial.expected), ("所见 seen", verdict.lines)):
         typer.echo("\n  ".join([heading, *lines]))
     raise typer.Exit(0 if verdict.passed else 1)
 
 
-def _set_up(environment: Mapping[str, str]) -> None:
+def _set_up(environment: Mapping[str, str], todo: str) -> None:
     for name, value in environment.items():
         typer.echo(f"export {name}={value}")
-    typer.echo("启动客户端，完成后回车 start the client, and press Enter once it is done", err=True)
+    typer.echo(todo, err=True)
     typer.prompt("", default="", show_default=False, prompt_suffix="")
 
 

@@ -72,22 +72,40 @@ class _Process:
             self._child.kill()
 
 
-class ByHand:
-    """A client that somebody starts; *wait* shows the environment, and comes back once the client has done its work."""
+RUN = "启动客户端，完成后回车 start the client, and press Enter once it is done"
+KILL = (
+    "启动客户端：它发出一批，答复迟迟不到。这时杀掉它（kill -9 或在调试器中终止，不要正常退出），再回车 "
+    "start the client: it sends a batch and hears nothing. Kill it then (kill -9, or end it in the debugger, not in order), and press Enter"
+)
+AGAIN = "用同样的变量再次启动它，完成后回车 start it again with the same variables, and press Enter once it is done"
 
-    def __init__(self, wait: Callable[[Mapping[str, str]], None]) -> None:
+
+class ByHand:
+    """A client that somebody starts; *wait* shows the environment and what to do, and comes back once that is done.
+
+    With *is_killed* the same person kills it in the middle, and starts it again.
+    """
+
+    def __init__(self, wait: Callable[[Mapping[str, str], str], None], *, is_killed: bool = False) -> None:
         """Waits for nothing yet."""
         self._wait = wait
+        self._todo = [KILL, AGAIN] if is_killed else [RUN]
 
     def start(self, environment: Mapping[str, str]) -> "_Done":
         """Has it started, and waits."""
-        self._wait(environment)
-        return _Done()
+        todo = self._todo.pop(0)
+        self._wait(environment, todo)
+        return _Done([None, -signal.SIGKILL] if todo == KILL else [0])
 
 
 class _Done:
-    def poll(self) -> int:
-        return 0
+    """One that was killed says so once the kit had the time to see what it sent, and to start it again."""
+
+    def __init__(self, codes: list[int | None]) -> None:
+        self._codes = codes
+
+    def poll(self) -> int | None:
+        return self._codes.pop(0) if len(self._codes) > 1 else self._codes[0]
 
     def kill(self) -> None:
         return

@@ -210,6 +210,8 @@ class Kit:
             if trial.kill_after_batches and not attempt.is_killed and self._has_sent(trial.kill_after_batches):
                 attempt.is_killed = True
                 attempt.running.kill()
+                # What goes wrong was for the one that is killed.
+                self._ground.front.faults.clear()
                 attempt.ends.append(None)
                 attempt.running = client.start(attempt.environment)
             if rotates and not attempt.is_withdrawn and attempt.results.exists():

@@ -1,11 +1,16 @@
 """The adapters' kit passes every trial; each is failed by a client that is wrong in its one thing, in words that say what to change."""
 
+import time
+from collections.abc import Mapping
+
 import pytest
 
 from adapters.conformance.client import ConformanceClient
+from hub.conformance.clients import AGAIN, KILL, ByHand
+from hub.conformance.kit import Kit
 from hub.conformance.trials import all_trials
 from tests.conformance import wrong
-from tests.conformance.conftest import Judge
+from tests.conformance.conftest import Judge, Threaded
 from tests.seeds import one_in
 
 # Those that would go on for ever are not waited for.
@@ -70,3 +75,23 @@ def test_what_a_client_reports_in_another_form_is_said_and_counts_for_nothing(ju
         f"结果中的 {name} 格式不对：见 conformance.md。{name} in the results has not the form that conformance.md gives."
         for name in ("acknowledged", "quarantined", "receipts")
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [(ConformanceClient, ""), (wrong.ForgetsAll, "number each once"), (wrong.Absent, "No call came")]
+)
+def test_a_person_kills_a_client_in_the_middle_and_starts_it_again(kit: Kit, kind: type[ConformanceClient], said: str) -> None:
+    told = []
+
+    def by_hand(environment: Mapping[str, str], todo: str) -> None:
+        told.append(todo)
+        running = Threaded(kind).start(environment)
+        give_up_at = time.monotonic() + (1.0 if kind is wrong.Absent else 20.0)
+        while time.monotonic() < give_up_at and not (kit._has_sent(1) if todo == KILL else running.poll() is not None):
+            time.sleep(0.01)
+        running.kill()
+
+    trial = next(trial for trial in all_trials() if trial.kill_after_batches)
+    verdict = kit.judge(trial.by_hand(), ByHand(by_hand, is_killed=True), 60.0)
+    assert said in "\n".join(verdict.problems) and bool(verdict.problems) == bool(said), verdict.lines
+    assert told == [KILL] + [AGAIN] * (kind is not wrong.Absent)

@@ -1,11 +1,9 @@
 // A client under trial: does the steps that the conformance kit gives it, and writes a line of results for each.
 //
-//   hub conformance run --target "node conformance.mjs" --out report bronze S01 S02 S03 S04 S05 S06 S10
-//
-// The package keeps no receipts and reads no hotlist, so S07 to S09 are beyond it.
+//   hub conformance run --target "node conformance.mjs" --out report
 import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { FeedSender, FeedStopped, HubConnection, mutualTls, Outbox, Subscriber } from "chuanyu-exchange-client";
+import { FeedSender, Hotlist, HubConnection, mutualTls, Outbox, Receipts, Subscriber, takeSnapshot } from "chuanyu-exchange-client";
 
 const given = (name) => {
   const value = process.env[`CONFORMANCE_${name}`];
@@ -17,11 +15,12 @@ const connect = (certificate, key) => new HubConnection(given("TARGETS").split("
 
 const { steps: todo } = JSON.parse(readFileSync(given("INSTRUCTIONS"), "utf8"));
 const outbox = new Outbox(join(given("STATE"), "outbox.log"));
+const receipts = new Receipts(join(given("STATE"), "receipts.jsonl"));
 const senders = new Map();
 let connection = connect(given("CERTIFICATE"), given("KEY"));
 
 function sender(feed) {
-  if (!senders.has(feed)) senders.set(feed, new FeedSender(outbox, connection, feed).start());
+  if (!senders.has(feed)) senders.set(feed, new FeedSender(outbox, connection, feed, receipts).start());
   return senders.get(feed);
 }
 
@@ -32,11 +31,11 @@ async function close() {
 }
 
 /** Makes a call until it is answered: the same request each time, with pauses that grow, at the next edge where one is away. */
-async function answered(service, method, request) {
+async function answered(call) {
   for (let pauseMs = 100; ; pauseMs = Math.min(2 * pauseMs, 5_000)) {
     const { target } = connection;
     try {
-      return await connection.call(service, method, request, 5_000);
+      return await call();
     } catch (refusal) {
       if (!refusal.mayPass) throw refusal;
       if (!refusal.retryAfterMs) connection.failOver(target);
@@ -45,6 +44,8 @@ async function answered(service, method, request) {
   }
 }
 
+const kept = (feed) => receipts.of(feed).map(({ text, signature }) => ({ text, signature: signature.toString("base64") }));
+
 const steps = {
   async send({ feed, events }) {
     const numbered = sender(feed).put(events.map((one) => ({ key: one.key, event: bytes(one.bytes) })));
@@ -52,13 +53,13 @@ const steps = {
     try {
       await sender(feed).acknowledged(numbers.at(-1));
     } catch (error) {
-      if (error instanceof FeedStopped) return { stopped: error.message };
-      throw error;
+      return { stopped: error.message, receipts: kept(feed) };
     }
-    return { acknowledged: numbers.at(-1), quarantined: numbers.filter((number) => outbox.quarantined(feed, number).length) };
+    const quarantined = numbers.filter((number) => outbox.quarantined(feed, number).length);
+    return { acknowledged: numbers.at(-1), quarantined, receipts: kept(feed) };
   },
   async ask({ question }) {
-    const answer = await answered("CardService", "CheckAcceptance", bytes(question.bytes));
+    const answer = await answered(() => connection.call("CardService", "CheckAcceptance", bytes(question.bytes), 5_000));
     return { outcome: answer.outcome.replace("ACCEPTANCE_OUTCOME_", ""), position: answer.position };
   },
   async subscribe({ from_position: from, kinds, events }) {
@@ -69,8 +70,12 @@ const steps = {
     return { positions };
   },
   async totals({ totals }) {
-    const answer = await answered("ReconciliationService", "SubmitControlTotals", bytes(totals.bytes));
+    const answer = await answered(() => connection.call("ReconciliationService", "SubmitControlTotals", bytes(totals.bytes), 5_000));
     return { comparison: answer.comparison.state };
+  },
+  async hotlist({ public_key: key, cards }) {
+    const list = new Hotlist(Buffer.from(key, "hex"), await answered(() => takeSnapshot(connection)));
+    return { listed: cards.filter((name) => list.answer(name) === "LISTED") };
   },
   async use_certificate({ certificate, key }) {
     await close();

@@ -1,6 +1,7 @@
 // Durable numbering: an event gets its number here, once, on disk, before anyone is answered. The format is that of docs/clients.md.
-import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { closeSync, existsSync, openSync, readFileSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { append, keepFolder, wholeLines, writeWhole } from "./lines.mjs";
 
 const opened = new Set();
 const HEAD = "chuanyu-outbox 1";
@@ -48,9 +49,7 @@ export class Outbox {
   }
 
   #read() {
-    const text = readFileSync(this.path, "latin1");
-    // A line without its end was being written when the power failed: nobody was promised what is in it.
-    const lines = text.slice(0, text.lastIndexOf("\n") + 1).split("\n").slice(0, -1);
+    const lines = wholeLines(this.path);
     if (lines.shift() !== HEAD) throw new OutboxDamaged(`${this.path} does not begin with "${HEAD}"`);
     lines.forEach((line, index) => {
       const [kind, name, sequence, key, event] = line.split(" ");
@@ -82,26 +81,9 @@ export class Outbox {
       const keys = new Map([...feed.keys].map(([key, number]) => [number, key]));
       for (const [number, event] of feed.pending) lines.push(`E ${name} ${number} ${packed(keys.get(number))} ${event.toString("base64")}`);
     }
-    const fresh = openSync(`${this.path}.new`, "w", 0o600);
-    writeFileSync(fresh, `${lines.join("\n")}\n`);
-    fsyncSync(fresh);
-    closeSync(fresh);
+    writeWhole(`${this.path}.new`, `${lines.join("\n")}\n`);
     renameSync(`${this.path}.new`, this.path);
-    const folder = openSync(dirname(this.path), "r");
-    fsyncSync(folder);
-    closeSync(folder);
-  }
-
-  #append(lines) {
-    const size = fstatSync(this.#file).size;
-    try {
-      writeFileSync(this.#file, lines.map((line) => `${line}\n`).join(""));
-      fsyncSync(this.#file);
-    } catch (error) {
-      // Half a line, as on a full disk, would spoil the next.
-      ftruncateSync(this.#file, size);
-      throw error;
-    }
+    keepFolder(this.path);
   }
 
   /** Numbers {key, event: Buffer} items in order; a key seen before keeps its number and is not added again. */
@@ -116,7 +98,7 @@ export class Outbox {
       }
       numbered.push({ sequence: known ?? feed.next + added.size - 1, isNew: known === undefined });
     }
-    if (lines.length) this.#append(lines);
+    if (lines.length) append(this.#file, lines);
     for (const [key, { number, event }] of added) {
       feed.keys.set(key, number);
       feed.pending.set(number, event);
@@ -141,7 +123,7 @@ export class Outbox {
     const feed = this.#feed(name);
     if (through <= feed.acknowledged) return;
     if (through >= feed.next) throw new OutboxDamaged(`feed ${name}: acknowledged ${through}, handed out up to ${feed.next - 1}`);
-    this.#append([...quarantined.map(([number, rules]) => `Q ${name} ${number} ${packed(JSON.stringify(rules))}`), `A ${name} ${through}`]);
+    append(this.#file, [...quarantined.map(([number, rules]) => `Q ${name} ${number} ${packed(JSON.stringify(rules))}`), `A ${name} ${through}`]);
     quarantined.forEach(([number, rules]) => feed.quarantined.set(number, rules));
     this.#acknowledged(feed, through);
   }

@@ -1,12 +1,12 @@
 // One feed on its way to the hub: compare with GetFeed, stream, acknowledge, again. Only an answer to a batch acknowledges it.
 import { backoffMs, fromStatus, Refusal, refusalOf, sleep, Code } from "./connection.mjs";
 import { encode, lookup } from "./contract.mjs";
-import { NotAPair, OutboxDamaged } from "./outbox.mjs";
+import { digestOf } from "./receipts.mjs";
 
 const BATCH_EVENTS = 500, WINDOW = 4, QUIET_MS = 30_000, DENIED_MS = 60_000;
 const DENIED = new Set([Code.UNAUTHENTICATED, Code.PERMISSION_DENIED]);
 
-/** The hub has another event under a number of the feed, or has not what it acknowledged: only people mend that. */
+/** The hub has another event under a number of the feed: only people mend that. */
 export class FeedStopped extends Error {}
 
 export class FeedSender {
@@ -16,8 +16,9 @@ export class FeedSender {
   #running;
   #trouble = "";
 
-  constructor(outbox, connection, feed) {
-    Object.assign(this, { outbox, connection, feed, state: "starting", fault: null });
+  /** With *receipts*, a Receipts, what the hub signs for is checked and kept; a wrong one stops the feed. */
+  constructor(outbox, connection, feed, receipts = null) {
+    Object.assign(this, { outbox, connection, feed, receipts, state: "starting", fault: null });
   }
 
   /** Begins to send; ends with stop(). */
@@ -64,7 +65,8 @@ export class FeedSender {
         await this.#session();
         failures = 0;
       } catch (error) {
-        if (error instanceof FeedStopped || error instanceof NotAPair || error instanceof OutboxDamaged || !(error instanceof Refusal)) {
+        // A conflict, a receipt that is wrong, an outbox that is not the hub's, a fault of our own: only people mend that.
+        if (!(error instanceof Refusal)) {
           this.fault = error;
           this.state = `stopped: ${error.message}`;
           this.#tell();
@@ -88,6 +90,7 @@ export class FeedSender {
   async #session() {
     const { next_sequence: hubNext } = await this.connection.call("FeedService", "GetFeed", { feed: this.feed });
     let sequence = this.outbox.checkPair(this.feed, hubNext).acknowledged + 1;
+    const signedBy = await this.receipts?.ask(this.connection);
     if (this.#ended.signal.aborted) return;
     const underWay = [], stream = this.connection.service("FeedService").StreamEvents();
     let fault = null, ended = false, heard = Date.now();
@@ -101,7 +104,7 @@ export class FeedSender {
     stream.on("data", (answer) => {
       heard = Date.now();
       try {
-        this.#take(answer, underWay);
+        this.#take(answer, underWay, signedBy);
       } catch (error) {
         end(error);
       }
@@ -112,8 +115,9 @@ export class FeedSender {
       while (!ended && !this.#ended.signal.aborted) {
         const rows = underWay.length < WINDOW ? this.outbox.pending(this.feed, sequence, BATCH_EVENTS) : [];
         if (rows.length) {
-          underWay.push({ first: sequence, count: rows.length });
-          stream.write(batch(this.feed, sequence, rows));
+          const blind = this.receipts?.blind(this.feed, sequence, rows.length) ?? Buffer.alloc(0);
+          underWay.push({ first: sequence, count: rows.length, digest: digestOf(blind, rows) });
+          stream.write(batch(this.feed, sequence, rows, blind));
           sequence += rows.length;
           continue;
         }
@@ -138,7 +142,7 @@ export class FeedSender {
     });
   }
 
-  #take(answer, underWay) {
+  #take(answer, underWay, signedBy) {
     const sent = underWay.shift();
     if (!sent || answer.feed !== this.feed || answer.first_sequence !== sent.first) throw new Refusal(Code.INTERNAL, "ANSWER_UNFIT");
     if (answer.result === "refused") {
@@ -149,12 +153,15 @@ export class FeedSender {
     const { positions, outcomes, quarantined } = answer.appended;
     if (positions.length !== sent.count || outcomes.length !== sent.count) throw new Refusal(Code.INTERNAL, "ANSWER_UNFIT");
     const rules = quarantined.map(({ sequence, violations }) => [sequence, violations.map((one) => `${one.field_path} ${one.rule_id}`.trim())]);
+    this.receipts?.keep(signedBy, answer.appended, sent);
     this.outbox.acknowledge(this.feed, sent.first + sent.count - 1, rules);
     this.#tell();
   }
 }
 
-function batch(feed, first, rows) {
-  const type = lookup("StreamEventsRequest"), event = lookup("Event");
-  return Buffer.from(type.encode(type.create({ feed, first_sequence: first, events: rows.map((row) => event.decode(row)) })).finish());
+/** A batch with its events as they are in the outbox, byte for byte: so they are signed for. */
+function batch(feed, first, rows, blind) {
+  const type = lookup("StreamEventsRequest"), writer = type.encode({ feed, first_sequence: first, blind });
+  for (const row of rows) writer.uint32((type.fields.events.id << 3) | 2).bytes(row);
+  return Buffer.from(writer.finish());
 }

@@ -5,10 +5,12 @@ import chuanyu.exchange.v1.FeedServiceGrpc;
 import chuanyu.exchange.v1.FeedServiceOuterClass.GetFeedRequest;
 import chuanyu.exchange.v1.FeedServiceOuterClass.StreamEventsRequest;
 import chuanyu.exchange.v1.FeedServiceOuterClass.StreamEventsResponse;
+import com.google.protobuf.ByteString;
 import io.grpc.Status.Code;
 import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ClientResponseObserver;
 import java.io.IOException;
+import java.security.GeneralSecurityException;
 import java.util.ArrayDeque;
 import java.util.TreeMap;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -20,21 +22,27 @@ public final class FeedSender implements AutoCloseable {
     private static final int BATCH_EVENTS = 500, BATCH_BYTES = 1_000_000, WINDOW = 4;
     private static final long QUIET_MS = 30_000, LOOK_AGAIN_MS = 50, DENIED_MS = 60_000, LAST_MS = 10_000;
 
-    private record Sent(long first, int count) {}
+    private record Sent(long first, int count, String digest) {}
 
     private final Outbox outbox;
     private final HubConnection hub;
     private final String feed;
+    private final Receipts receipts;
     private final Thread thread;
     private volatile String state = "starting";
     private volatile Throwable fault;
     private volatile boolean isEnded;
 
-    /** Begins to send; close() ends it. */
     public FeedSender(Outbox outbox, HubConnection hub, String feed) {
+        this(outbox, hub, feed, null);
+    }
+
+    /** Begins to send; close() ends it. With *receipts* what the hub signs for is checked and kept; a wrong one stops the feed. */
+    public FeedSender(Outbox outbox, HubConnection hub, String feed, Receipts receipts) {
         this.outbox = outbox;
         this.hub = hub;
         this.feed = feed;
+        this.receipts = receipts;
         thread = new Thread(this::run, "feed " + feed);
         thread.setDaemon(true);
         thread.start();
@@ -102,6 +110,7 @@ public final class FeedSender implements AutoCloseable {
     private void session() throws Exception {
         var asked = FeedServiceGrpc.newBlockingStub(hub.channel()).withDeadlineAfter(10, TimeUnit.SECONDS);
         long sequence = outbox.checkPair(feed, asked.getFeed(GetFeedRequest.newBuilder().setFeed(feed).build()).getNextSequence()).acknowledged() + 1;
+        var signedBy = receipts == null ? null : receipts.ask(hub);
         var answers = new LinkedBlockingQueue<Object>();
         var stream = (ClientCallStreamObserver<StreamEventsRequest>) FeedServiceGrpc.newStub(hub.channel()).streamEvents(new Answers(answers));
         var underWay = new ArrayDeque<Sent>();
@@ -113,7 +122,7 @@ public final class FeedSender implements AutoCloseable {
                 if (rows != null && !rows.isEmpty()) {
                     var batch = StreamEventsRequest.newBuilder().setFeed(feed).setFirstSequence(sequence);
                     for (var row : rows) batch.addEvents(Event.parseFrom(row));
-                    underWay.add(new Sent(sequence, rows.size()));
+                    underWay.add(new Sent(sequence, rows.size(), proved(batch)));
                     stream.onNext(batch.build());
                     sequence += rows.size();
                     continue;
@@ -121,7 +130,7 @@ public final class FeedSender implements AutoCloseable {
                 var answer = answers.poll(LOOK_AGAIN_MS, TimeUnit.MILLISECONDS);
                 if (answer instanceof StreamEventsResponse taken) {
                     heard = System.currentTimeMillis();
-                    take(taken, underWay.poll());
+                    take(taken, underWay.poll(), signedBy);
                 } else if (answer instanceof Throwable error) {
                     throw Refusal.of(error);
                 } else if (System.currentTimeMillis() - heard > QUIET_MS) {
@@ -134,7 +143,15 @@ public final class FeedSender implements AutoCloseable {
         }
     }
 
-    private void take(StreamEventsResponse answer, Sent sent) throws Exception {
+    /** Adds the blind to a batch, and returns the digest that its receipt must have; nothing where receipts are not looked at. */
+    private String proved(StreamEventsRequest.Builder batch) throws GeneralSecurityException {
+        if (receipts == null) return "";
+        var blind = receipts.blind(feed, batch.getFirstSequence(), batch.getEventsCount());
+        batch.setBlind(ByteString.copyFrom(blind));
+        return Receipts.digest(blind, batch.getEventsList().stream().map(Event::toByteArray).toList());
+    }
+
+    private void take(StreamEventsResponse answer, Sent sent, Receipts.Hub signedBy) throws Exception {
         if (sent == null || !answer.getFeed().equals(feed) || answer.getFirstSequence() != sent.first) throw new Refusal(Code.INTERNAL, "ANSWER_UNFIT");
         if (answer.hasRefused()) throw Refusal.of(answer.getRefused());
         var appended = answer.getAppended();
@@ -144,6 +161,7 @@ public final class FeedSender implements AutoCloseable {
             var rules = notice.getViolationsList().stream().map(rule -> (rule.getFieldPath() + " " + rule.getRuleId()).strip());
             quarantined.put(notice.getSequence(), rules.collect(Collectors.joining("; ")));
         }
+        if (receipts != null) receipts.keep(signedBy, appended, sent.first, sent.count, sent.digest);
         outbox.acknowledge(feed, sent.first + sent.count - 1, quarantined);
     }
 

@@ -37,6 +37,8 @@ public final class HubConnection implements AutoCloseable {
     }
 
     synchronized void failOver(String failed) {
+        // The wait before the next call is the caller's; a channel of its own accord would wait up to two minutes.
+        if (channels.containsKey(failed)) channels.get(failed).resetConnectBackoff();
         if (target.equals(failed)) target = targets.get((targets.indexOf(failed) + 1) % targets.size());
     }
 

@@ -1,14 +1,12 @@
 package chuanyu.client;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -49,7 +47,7 @@ public final class Outbox implements AutoCloseable {
 
     public Outbox(Path path) throws IOException {
         this.path = path.toAbsolutePath();
-        locked = FileChannel.open(beside(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        locked = Lines.open(beside(".lock"));
         if (lock() == null) throw new Unusable(path + " is in use by another process");
         if (Files.exists(path)) read();
         rewrite();
@@ -73,12 +71,10 @@ public final class Outbox implements AutoCloseable {
     }
 
     private void read() throws IOException {
-        var text = Files.readString(path, StandardCharsets.ISO_8859_1);
-        // A line without its end was being written when the power failed: nobody was promised what is in it.
-        var lines = text.substring(0, text.lastIndexOf('\n') + 1).split("\n");
-        if (!lines[0].equals(HEAD)) throw new Unusable(path + " does not begin with \"" + HEAD + "\"");
-        for (int index = 1; index < lines.length; index++) {
-            var part = lines[index].split(" ");
+        var lines = Lines.whole(path);
+        if (lines.isEmpty() || !lines.get(0).equals(HEAD)) throw new Unusable(path + " does not begin with \"" + HEAD + "\"");
+        for (int index = 1; index < lines.size(); index++) {
+            var part = lines.get(index).split(" ");
             var feed = feed(part[1]);
             long number = Long.parseLong(part[2]);
             switch (part[0]) {
@@ -118,30 +114,11 @@ public final class Outbox implements AutoCloseable {
             lines.add("N " + name + " " + (feed.acknowledged + 1));
             feed.pending.forEach((number, event) -> lines.add(line(name, number, keys.get(number), event)));
         });
-        try (var fresh = FileChannel.open(beside(".new"), StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING)) {
-            write(fresh, lines);
-        }
-        Files.move(beside(".new"), path, StandardCopyOption.ATOMIC_MOVE);
-        try (var folder = FileChannel.open(path.getParent(), StandardOpenOption.READ)) {
-            folder.force(true);
-        }
+        Lines.replace(path, lines);
     }
 
     private static String line(String name, long number, String key, byte[] event) {
         return "E " + name + " " + number + " " + packed(key) + " " + Base64.getEncoder().encodeToString(event);
-    }
-
-    private static void write(FileChannel file, List<String> lines) throws IOException {
-        long size = file.size();
-        var bytes = ByteBuffer.wrap((String.join("\n", lines) + "\n").getBytes(StandardCharsets.ISO_8859_1));
-        try {
-            while (bytes.hasRemaining()) file.write(bytes);
-            file.force(true);
-        } catch (IOException error) {
-            // Half a line, as on a full disk, would spoil the next.
-            file.truncate(size);
-            throw error;
-        }
     }
 
     /** Numbers an event under its source key. */
@@ -150,7 +127,7 @@ public final class Outbox implements AutoCloseable {
         var known = feed.keys.get(key);
         if (known != null) return new Numbered(known, false);
         long number = feed.next;
-        write(file, List.of(line(name, number, key, event)));
+        Lines.append(file, List.of(line(name, number, key, event)));
         feed.keys.put(key, number);
         feed.pending.put(number, event);
         feed.next = number + 1;
@@ -177,7 +154,7 @@ public final class Outbox implements AutoCloseable {
         var lines = new ArrayList<String>();
         quarantined.forEach((number, rules) -> lines.add("Q " + name + " " + number + " " + packed(rules)));
         lines.add("A " + name + " " + through);
-        write(file, lines);
+        Lines.append(file, lines);
         feed.quarantined.putAll(quarantined);
         acknowledged(feed, through);
         notifyAll();
