@@ -32,9 +32,7 @@ CARD_CENTRES = {province: name for name, (province, *_) in PARTICIPANTS.items()}
 ADAPTERS = {"sichuan": CARD_CENTRES["51"], "chongqing": CARD_CENTRES["50"]}
 # Its processes are forks of one that has imported what they need, which takes most of the time that a short command has: gRPC first for the
 # hub, which counts the lines of its core. What else a command needs it imports itself.
-_forks = forks_of(
-    "hub.cli", "hub.commands.serving", "hub.commands.edge", "hub.commands.projector", "hub.audit.requests.desk", "adapters.cli"
-)
+_forks = forks_of("hub.preloaded", "hub.audit.requests.desk", "adapters.cli")
 # An edge answers what is under way and writes what waits before it ends.
 STOP_S = 45.0
 

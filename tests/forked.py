@@ -18,7 +18,7 @@ import psutil
 
 from hub.child import end_with_parent, forks_of
 
-_forks = forks_of("tests.preloaded")
+_forks = forks_of("hub.preloaded")
 
 
 class Forked:

@@ -140,6 +140,7 @@ def _in_words(described: dict[str, Any]) -> str:
         "CA": described["authority"],
         "证书 certificate": described["certificate"],
         "私钥 key": described["key"],
+        "挂失名单公钥 hotlist key": described["hotlist_key"],
         "第一个事件 first event": f"node first_event.mjs {target} {shlex.quote(str(Path(described['key']).parent))} {participant} {feed}",
     }
     return "\n".join(f"{name}: {value}" for name, value in lines.items())

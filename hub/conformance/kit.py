@@ -16,7 +16,6 @@ from typing import Any
 import psycopg
 from chuanyu.exchange.v1 import event_pb2, feed_service_pb2, feed_service_pb2_grpc
 
-from hub.admin.hotlist import publish
 from hub.admin.participants import all_but_newest, changing, take_in, withdraw
 from hub.admin.registry import register_participant
 from hub.conformance import asking, enduring
@@ -25,7 +24,6 @@ from hub.conformance.clients import Client, Running
 from hub.conformance.instructions import PARTNER, Told, tell
 from hub.conformance.seen import Held, Seen, lines_of
 from hub.conformance.trials import Trial, all_trials
-from hub.domain import reference
 from hub.domain.participant import PREFIX
 from hub.domain.roles import every_role
 from hub.journal.reader import head_position, read_page
@@ -33,10 +31,9 @@ from hub.journal.recorder import AggregateStore
 from hub.sandbox.faults import APPENDING, Fault
 from hub.sandbox.front import Front
 from hub.sandbox.partner import Partner
+from hub.sandbox.world import publish_hotlist
 from hub.trust.authority import CertificateFiles, issue_participant, participant_files
 from hub.trust.certificates import entry, read_certificates
-from hub.trust.hotlist_key import open_hotlist_key
-from hub.trust.keyring import open_keyring
 from hub.trust.rotation import issue_further
 
 # Trials name the checks of these, too.
@@ -117,10 +114,7 @@ class Kit:
             asyncio.run_coroutine_threadsafe(partner.seed(), ground.loop).result(DEADLINE_S)
         # What the trials record comes after this.
         self._begins = head_position(self._connection)
-        keys_dir = ground.data_dir / "keys"
-        key = open_hotlist_key(keys_dir)
-        publish(ground.dsn, open_keyring(keys_dir), key, reference.load(), time.time_ns() // 1_000, as_snapshot=True)
-        self._hotlist_key = key.public.hex()
+        self._hotlist_key = publish_hotlist(ground.dsn, ground.data_dir)
 
     def _register(self, feeds: list[str]) -> None:
         register_participant(self._store, PREFIX + CLIENT, "51", "被测客户端 client under test", feeds, datetime.now(UTC), every_role())
@@ -130,8 +124,8 @@ class Kit:
         again = f".{self._tried[trial.id]}" if self._tried[trial.id] > 1 else ""
         return f"conformance.{self._run}.{trial.id.lower()}{again}"
 
-    def judge(self, trial: Trial, client: Client, patience_s: float = 0.0) -> Verdict:
-        """Has the client do what a trial says, and judges it; it is ended after *patience_s*, 0 for the usual time."""
+    def judge(self, trial: Trial, client: Client, patience_s: float = PATIENCE_S) -> Verdict:
+        """Has the client do what a trial says, and judges it; it is ended after *patience_s*."""
         began_s = time.monotonic()
         self._tried[trial.id] += 1
         if self._tried[trial.id] > 1:
@@ -142,7 +136,7 @@ class Kit:
         self._arm(trial)
         attempt = self._attempt(told, first, client)
         try:
-            self._watch(attempt, client, patience_s or PATIENCE_S)
+            self._watch(attempt, client, patience_s)
         finally:
             attempt.running.kill()
             unmet = self._ground.front.faults.armed()

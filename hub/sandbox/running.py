@@ -26,9 +26,10 @@ from hub.sandbox.faults import KINDS, Fault, FaultUnknown
 from hub.sandbox.front import Front
 from hub.sandbox.partner import Partner
 from hub.sandbox.recording import Exchange
-from hub.sandbox.world import World, world
+from hub.sandbox.world import World, publish_hotlist, world
 from hub.stage import CARD_CENTRES, PARTICIPANTS
 from hub.trust.authority import CertificateFiles, participant_files
+from hub.trust.hotlist_key import open_hotlist_key
 from hub.trust.rotation import issue_further
 
 OTHER = {"50": "51", "51": "50"}
@@ -109,6 +110,7 @@ class Sandbox:
             "authority": str(files.authority),
             "certificate": str(files.certificate),
             "key": str(files.key),
+            "hotlist_key": open_hotlist_key(self.hub.data_dir / "keys").public.hex(),
             "dsn": self.hub.dsn,
             "data_dir": str(self.hub.data_dir),
             "ahead_s": self.hub.ahead_s,
@@ -208,6 +210,7 @@ def run_sandbox(settings: SandboxSettings, said: Callable[[dict[str, Any]], None
         _empty(data_dir)
         try:
             with running(data_dir, discards=True) as owner, world(owner, data_dir, lambda hub: _seed(settings, hub)) as hub:
+                hub.copy_ahead()
                 asyncio.run(_serve(settings, hub, opened, said))
         finally:
             discard(data_dir)
@@ -240,6 +243,7 @@ def partner_of(province: str, hub: World) -> Partner:
 
 def _seed(settings: SandboxSettings, hub: World) -> None:
     asyncio.run(partner_of(settings.province, hub).seed())
+    publish_hotlist(hub.dsn, hub.data_dir)
 
 
 async def _serve(settings: SandboxSettings, hub: World, opened: socket.socket, said: Callable[[dict[str, Any]], None]) -> None:

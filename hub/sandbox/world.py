@@ -1,6 +1,7 @@
 """The hub of a sandbox: a database that is thrown away, its template that a reset goes back to, and its edges.
 
-A reset kills the edges, copies the template and starts the edges at the same addresses, so that clients find them where they were.
+A reset kills the edges, puts a copy of the template in the place of the database and starts the edges at the same addresses, so that
+clients find them where they were.
 """
 
 import contextlib
@@ -8,11 +9,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from hub.admin.hotlist import publish
+from hub.domain import reference
 from hub.domain.errors import HubError
 from hub.journal.logins import app_login
 from hub.journal.migrate import migrate
@@ -20,8 +24,11 @@ from hub.projections import PROJECTIONS
 from hub.sandbox.ahead import AHEAD
 from hub.stage import ChildDied, Stage, free_port, register, staged
 from hub.trust.authority import CertificateFiles, issue_server
+from hub.trust.hotlist_key import open_hotlist_key
+from hub.trust.keyring import open_keyring
 
-DATABASE, TEMPLATE = "hub_sandbox", "hub_sandbox_template"
+# The next database is a copy of the template that is made beside what goes on, so that a reset has only to name it.
+DATABASE, TEMPLATE, NEXT = "hub_sandbox", "hub_sandbox_template", "hub_sandbox_next"
 EDGES = ("edge-1", "edge-2")
 SETTLE_S = 30.0
 # Certificates are good for a year.
@@ -50,6 +57,12 @@ class World:
         self.edges = [f"127.0.0.1:{free_port()}" for _ in EDGES]
         self.has_second_edge, self.ahead_s = False, 0.0
         self._slow: threading.Thread | None = None
+        self._copying = ThreadPoolExecutor(1, "next-database")
+        self._next: Future[None] | None = None
+
+    def close(self) -> None:
+        """Waits for a copy that is being made."""
+        self._copying.shutdown()
 
     @property
     def dsn(self) -> str:
@@ -84,23 +97,45 @@ class World:
         """Keeps the hub as it is now as what a reset goes back to."""
         self._settle()
         self._stage.end(EDGES[0], signal.SIGTERM)
-        with psycopg.connect(self._server_dsn, autocommit=True) as connection:
-            _copy(connection, DATABASE, TEMPLATE)
+        self._copy(DATABASE, TEMPLATE)
         self.start()
+
+    def copy_ahead(self) -> None:
+        """Begins to make the database of the next reset."""
+        self._next = self._copying.submit(self._copy, TEMPLATE, NEXT)
 
     def reset(self) -> float:
         """Begins again, at the real time; returns how many seconds it took."""
         began_s, edges = time.monotonic(), range(1 + self.has_second_edge)
         for edge in edges:
             self._stage.end(EDGES[edge], signal.SIGKILL)
-        with psycopg.connect(self._server_dsn, autocommit=True) as connection:
-            _copy(connection, TEMPLATE, DATABASE)
+        self._begin_with_next()
         self.ahead_s = 0.0
         for edge in edges:
             self._launch(edge)
         for edge in edges:
             self._stage.first_line(EDGES[edge])
-        return time.monotonic() - began_s
+        took_s = time.monotonic() - began_s
+        self.copy_ahead()
+        return took_s
+
+    def _begin_with_next(self) -> None:
+        """Puts the next database in the place of this one; where none is under way, it is made now."""
+        copying, self._next = self._next or self._copying.submit(self._copy, TEMPLATE, NEXT), None
+        copying.result()
+        with psycopg.connect(self._server_dsn, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)".encode())
+            connection.execute(f"ALTER DATABASE {NEXT} RENAME TO {DATABASE}".encode())
+
+    def _copy(self, source: str, copy: str) -> None:
+        """Makes a database the copy of another, also one in use."""
+        with psycopg.connect(self._server_dsn, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {copy} WITH (FORCE)".encode())
+            # Nobody is at work on the source, but what has just been may take a moment to leave.
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()", (source,)
+            )
+            connection.execute(f"CREATE DATABASE {copy} TEMPLATE {source} STRATEGY FILE_COPY".encode())
 
     def add_second_edge(self) -> None:
         """Starts a second edge, unless it runs."""
@@ -139,17 +174,16 @@ class World:
                 time.sleep(0.05)
 
 
+def publish_hotlist(dsn: str, data_dir: Path) -> str:
+    """Publishes the hotlist as a snapshot, and returns the key that it is verified by, in hexadecimal."""
+    key = open_hotlist_key(data_dir / "keys")
+    publish(dsn, open_keyring(data_dir / "keys"), key, reference.load(), time.time_ns() // 1_000, as_snapshot=True)
+    return key.public.hex()
+
+
 _BEHIND = (
     """SELECT (SELECT position FROM journal.head) > coalesce((SELECT min(position) FROM views.checkpoint WHERE view = ANY (%s)), -1)"""
 )
-
-
-def _copy(connection: psycopg.Connection, source: str, copy: str) -> None:
-    """Makes a database the copy of another, also one in use."""
-    connection.execute(f"DROP DATABASE IF EXISTS {copy} WITH (FORCE)".encode())
-    # Nobody is at work on the source, but what has just been may take a moment to leave.
-    connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()", (source,))
-    connection.execute(f"CREATE DATABASE {copy} TEMPLATE {source} STRATEGY FILE_COPY".encode())
 
 
 @contextlib.contextmanager
@@ -170,10 +204,11 @@ def world(server_dsn: str, data_dir: Path, seed: Callable[[World], None]) -> Ite
     issue_server(data_dir / "certificates")
     with staged(data_dir, app_login(owner), SETTINGS) as stage:
         made = World(stage, server_dsn, data_dir, register(app_login(owner), data_dir))
-        try:
-            made.start()
-            seed(made)
-            made.become_template()
-        except ChildDied as death:
-            raise EdgeEnded(str(death)) from None
-        yield made
+        with contextlib.closing(made):
+            try:
+                made.start()
+                seed(made)
+                made.become_template()
+            except ChildDied as death:
+                raise EdgeEnded(str(death)) from None
+            yield made

@@ -7,6 +7,7 @@ import pytest
 
 from adapters.conformance.client import ConformanceClient
 from hub.conformance.clients import AGAIN, KILL, ByHand
+from hub.conformance.kit import PATIENCE_S as USUAL_S
 from hub.conformance.kit import Kit
 from hub.conformance.trials import all_trials
 from tests.conformance import wrong
@@ -55,13 +56,13 @@ WRONG: list[tuple[str, type[ConformanceClient], str]] = [
 
 @pytest.mark.parametrize("name", [trial.id for trial in all_trials()])
 def test_the_kit_of_the_adapters_passes(judge: Judge, name: str) -> None:
-    verdict = judge(name, ConformanceClient, 0.0)
+    verdict = judge(name, ConformanceClient, USUAL_S)
     assert verdict.problems == [], verdict.lines
 
 
 @pytest.mark.parametrize(("name", "kind", "said"), one_in(2, WRONG), ids=[f"{name}-{kind.__name__}" for name, kind, _ in WRONG])
 def test_a_wrong_client_fails_in_words_that_say_what_to_change(judge: Judge, name: str, kind: type[ConformanceClient], said: str) -> None:
-    verdict = judge(name, kind, PATIENCE_S.get(kind, 0.0))
+    verdict = judge(name, kind, PATIENCE_S.get(kind, USUAL_S))
     assert said in "\n".join(verdict.problems), verdict.lines
 
 
@@ -70,7 +71,7 @@ def test_each_trial_has_a_wrong_client() -> None:
 
 
 def test_what_a_client_reports_in_another_form_is_said_and_counts_for_nothing(judge: Judge) -> None:
-    verdict = judge("B07", wrong.ReportsOtherwise, 0.0)
+    verdict = judge("B07", wrong.ReportsOtherwise, USUAL_S)
     assert [problem for problem in verdict.problems if "has not the form" in problem] == [
         f"结果中的 {name} 格式不对：见 conformance.md。{name} in the results has not the form that conformance.md gives."
         for name in ("acknowledged", "quarantined", "receipts")

@@ -2,15 +2,15 @@
 //
 //   node first_event.mjs HOST:PORT CERTIFICATES PARTICIPANT FEED
 import { join } from "node:path";
-import { FeedSender, HubConnection, mutualTls, Outbox } from "chuanyu-exchange-client";
+import { FeedSender, HubConnection, mutualTls, Outbox, Receipts } from "chuanyu-exchange-client";
 
 const [target, certificates, participant, feed] = process.argv.slice(2);
 if (!feed) throw new Error("node first_event.mjs HOST:PORT CERTIFICATES PARTICIPANT FEED");
 const file = (name) => join(certificates, name);
 const credentials = mutualTls(file("ca.crt"), file(`${participant}.crt`), file(`${participant}.key`));
 const connection = new HubConnection([target], credentials);
-const outbox = new Outbox("outbox.log");
-const sender = new FeedSender(outbox, connection, feed).start();
+const outbox = new Outbox("outbox.log"), receipts = new Receipts("outbox.receipts");
+const sender = new FeedSender(outbox, connection, feed, receipts).start();
 const event = {
   occurred_at: "2025-09-01T08:00:00+08:00",
   source: { system: "first-event" },
@@ -23,5 +23,6 @@ await sender.acknowledged(sequence);
 const broken = outbox.quarantined(feed, sequence);
 console.log(`${feed} ${sequence} ${isNew ? "new" : "sent before"}: ${broken.length ? `quarantined ${broken.join("; ")}` : "recorded"}`);
 await sender.stop();
+receipts.close();
 outbox.close();
 connection.close();

@@ -2,7 +2,6 @@ package chuanyu.client;
 
 import chuanyu.exchange.v1.CardServiceGrpc;
 import chuanyu.exchange.v1.CardServiceOuterClass.CheckAcceptanceRequest;
-import chuanyu.exchange.v1.EventOuterClass.Event;
 import chuanyu.exchange.v1.ReconciliationServiceGrpc;
 import chuanyu.exchange.v1.ReconciliationServiceOuterClass.SubmitControlTotalsRequest;
 import java.io.IOException;
@@ -91,8 +90,8 @@ public final class Conformance {
 
     private Map<String, Object> send(String feed, List<?> events) throws Exception {
         var sender = senders.computeIfAbsent(feed, name -> new FeedSender(outbox, hub, name, receipts));
-        var numbers = new ArrayList<Long>();
-        for (var one : events) numbers.add(sender.put((String) ((Map<?, ?>) one).get("key"), Event.parseFrom(bytes(one))).sequence());
+        var items = events.stream().map(one -> new Outbox.Item((String) ((Map<?, ?>) one).get("key"), bytes(one))).toList();
+        var numbers = sender.put(items).stream().map(Outbox.Numbered::sequence).toList();
         long last = numbers.get(numbers.size() - 1);
         var line = new LinkedHashMap<String, Object>();
         try {

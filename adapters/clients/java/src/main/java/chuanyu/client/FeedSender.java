@@ -12,6 +12,7 @@ import io.grpc.stub.ClientResponseObserver;
 import java.io.IOException;
 import java.security.GeneralSecurityException;
 import java.util.ArrayDeque;
+import java.util.List;
 import java.util.TreeMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -49,7 +50,11 @@ public final class FeedSender implements AutoCloseable {
     }
 
     public Outbox.Numbered put(String key, Event event) throws IOException {
-        return outbox.put(feed, key, event.toByteArray());
+        return put(List.of(new Outbox.Item(key, event.toByteArray()))).get(0);
+    }
+
+    public List<Outbox.Numbered> put(List<Outbox.Item> items) throws IOException {
+        return outbox.put(feed, items);
     }
 
     public String state() {

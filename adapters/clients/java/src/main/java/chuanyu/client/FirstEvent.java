@@ -25,7 +25,8 @@ public final class FirstEvent {
             .setSource(Source.newBuilder().setSystem("first-event")).setCard(card).setCardRegistered(registered).build();
         try (var hub = new HubConnection(List.of(arguments[0]), credentials);
              var outbox = new Outbox(Path.of("outbox.log"));
-             var sender = new FeedSender(outbox, hub, feed)) {
+             var receipts = new Receipts(Path.of("outbox.receipts"));
+             var sender = new FeedSender(outbox, hub, feed, receipts)) {
             var numbered = sender.put("registered F00000001", event);
             sender.awaitAcknowledged(numbered.sequence());
             var broken = outbox.quarantined(feed, numbered.sequence());

@@ -11,6 +11,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -121,18 +122,32 @@ public final class Outbox implements AutoCloseable {
         return "E " + name + " " + number + " " + packed(key) + " " + Base64.getEncoder().encodeToString(event);
     }
 
-    /** Numbers an event under its source key. */
-    public synchronized Numbered put(String name, String key, byte[] event) throws IOException {
+    /** An event with its source key. */
+    public record Item(String key, byte[] event) {}
+
+    /** Numbers events under their source keys, in order, with one flush for all; a key seen before keeps its number. */
+    public synchronized List<Numbered> put(String name, List<Item> items) throws IOException {
         var feed = feed(name);
-        var known = feed.keys.get(key);
-        if (known != null) return new Numbered(known, false);
-        long number = feed.next;
-        Lines.append(file, List.of(line(name, number, key, event)));
-        feed.keys.put(key, number);
-        feed.pending.put(number, event);
-        feed.next = number + 1;
+        var added = new LinkedHashMap<String, Long>();
+        var numbered = new ArrayList<Numbered>();
+        var lines = new ArrayList<String>();
+        for (var item : items) {
+            var known = feed.keys.getOrDefault(item.key, added.get(item.key));
+            long number = known == null ? feed.next + added.size() : known;
+            if (known == null) {
+                added.put(item.key, number);
+                lines.add(line(name, number, item.key, item.event));
+            }
+            numbered.add(new Numbered(number, known == null));
+        }
+        if (!lines.isEmpty()) Lines.append(file, lines);
+        for (int index = 0; index < numbered.size(); index++) {
+            if (numbered.get(index).isNew) feed.pending.put(numbered.get(index).sequence, items.get(index).event);
+        }
+        feed.keys.putAll(added);
+        feed.next += added.size();
         notifyAll();
-        return new Numbered(number, true);
+        return numbered;
     }
 
     /** Returns events from a number on, as many as go into a batch. */

@@ -1,11 +1,12 @@
-"""What every hub of the tests has before it is forked: its modules, and what it reads once for good."""
+"""What every process of a stage has before it is forked: its modules, and what it reads once for good."""
 
 import gc
 
 import typer
 
 import hub.commands.edge
-import hub.commands.serving  # noqa: F401 (it is imported here so that no hub has to)
+import hub.commands.projector
+import hub.commands.serving  # noqa: F401 (they are imported here so that no process has to)
 from hub.cli import app
 from hub.domain import reference
 from hub.domain.acceptance import rules_digest
@@ -16,6 +17,6 @@ rules_digest()
 validator()
 # How a command reads its words is imported with the first one that is read.
 typer.main.get_command(app).make_context("hub", ["serve"])
-# It stays in every hub, shared with this process as long as the collector does not look at it.
+# It stays in every process, shared with the one that is forked as long as the collector does not look at it.
 gc.freeze()
 gc.enable()
