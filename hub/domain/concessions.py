@@ -24,6 +24,8 @@ CARRIES: dict[int, str] = {
     acceptance.MEDIUM_YUKUAI_CODE: "YUKUAI_CODE",
 }
 _MUNICIPALITY = "50"
+# The parameters that say what a city grants, and how often.
+QUOTA = ("elderTransitQuotaUnits", "elderTransitQuotaPeriod")
 
 
 class Entry(NamedTuple):
@@ -84,7 +86,7 @@ def city_of(region: str) -> str:
 def scheme_at(reference: Reference, region: str, at_us: int) -> Scheme | None:
     """Returns what the city of a region gives on the day of an instant, None where it gives nothing there."""
     day = day_of(epoch_day(at_us))
-    units, period = (reference.policy(name, region, day) for name in ("elderTransitQuotaUnits", "elderTransitQuotaPeriod"))
+    units, period = (reference.policy(name, region, day) for name in QUOTA)
     if units is None or period is None or not units.value or not period.value:
         return None
     return Scheme(city_of(region), period.value, units.number)

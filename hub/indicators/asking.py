@@ -42,7 +42,7 @@ COUNTS: Mapping[str, Count] = {
     "K14": services.items_by_card,
     "K15": plain(),
     "K16": plain(),
-    "K17": services.units,
+    "K17": services.concession_units,
     "K18": services.unusual_uses,
     "K19": plain(),
     "K20": plain("volumes"),
@@ -178,7 +178,7 @@ def _with_people(may_show: Shown, by: str, people: list[Population | None]) -> I
 
 
 def _with_shares(may_show: Shown, said: Definition, found: Found, by: tuple[str, ...]) -> Iterator[Figure]:
-    weighed = weights(found.counts, by) if said.counts == "UNITS" else None
+    weighed = weights(found.units, by) if said.counts == "UNITS" else None
     for cell in _cells(may_show):
         if weighed is not None:
             is_hidden = may_show[cell, ALL] is None

@@ -17,7 +17,7 @@ class Counted(NamedTuple):
     """How many there are in one place, and how many of them are in the numerator.
 
     The same *subject* counts once in each cell; with None these are different ones from all others. Of units *inside* and *whole* are those
-    used and those granted to the subject.
+    used and those granted.
     """
 
     places: Mapping[str, str]
@@ -30,13 +30,14 @@ class Counted(NamedTuple):
 class Found:
     """All that was found: the first day that the record has something of; *beside* are figures that are shown and in no sum.
 
-    With *breakdowns* the counts of each breakdown are by themselves, by its names.
+    With *breakdowns* the counts of each breakdown are by themselves, by its names. *units* are those of the persons that are counted.
     """
 
     counts: tuple[Counted, ...]
     first_day: date | None
     beside: Mapping[str, int | None] = field(default_factory=dict)
     breakdowns: Mapping[tuple[str, ...], tuple[Counted, ...]] = field(default_factory=dict)
+    units: tuple[Counted, ...] = ()
 
 
 # What is asked for is broken down by the names that come last.

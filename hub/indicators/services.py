@@ -10,8 +10,8 @@ from chuanyu.exchange.v1 import usage_government_pb2 as government
 
 from hub.audit.known.catalogue import catalogue_at
 from hub.domain.agreement_history import status, versions
-from hub.domain.concessions import Entry, scheme_at
 from hub.domain.errors import BeforeCatalogue, UnknownItem
+from hub.domain.indicators import units
 from hub.domain.indicators.counted import Asked, first_day
 from hub.domain.indicators.uses import DIRECTIONS, UNKNOWN, WITHIN, direction
 from hub.domain.joint_services.catalogue import Catalogue
@@ -20,8 +20,7 @@ from hub.domain.reference.reading import is_named
 from hub.domain.unusual_use.finding import CLEARED, CONFIRMED, STATES_AFTER
 from hub.indicators.found import Counted, Found, cells, day_or_none, total
 from hub.indicators.record import Known
-from hub.indicators.sources import Source, cards
-from hub.projections.views.concessions import CONCESSIONS
+from hub.indicators.sources import Source
 from hub.projections.views.usage_counts import Wanted, counts
 
 
@@ -112,25 +111,10 @@ def _at(ordered: list[int], percent: int) -> int | None:
     return ordered[-(-len(ordered) * percent // 100) - 1] if ordered else None
 
 
-def units(known: Known, _: Source, asked: Asked, __: tuple[str, ...]) -> Found:
+def concession_units(_: Known, source: Source, asked: Asked, __: tuple[str, ...]) -> Found:
     """K17: units used in the period of the day, and those granted to the persons who used any, by city."""
-    holders = {card.key: card.holder(asked.end_us) or card.key for card in cards(known)}
-    entries: dict[tuple[bytes, str], list[Entry]] = {}
-    states = [state for state in known.states(CONCESSIONS).values() if state.reports]
-    for state in states:
-        entries.setdefault((holders.get(state.card, state.card), state.city), []).append(state.entry)
-    found = []
-    for (person, city), told in entries.items():
-        scheme = scheme_at(asked.reference, city, asked.end_us)
-        if scheme is None:
-            continue
-        period = asked.day.isoformat()[: 4 if scheme.period == "YEAR" else 7]
-        own = [one for one in told if one.day.startswith(period) and one.day <= asked.day.isoformat()]
-        used = sum(one.units for one in own if one.units > 0)
-        if used:
-            granted = scheme.units - sum(one.units for one in own if one.units < 0)
-            found.append(Counted({"city": city}, used, granted, (person, city)))
-    return Found(tuple(found), first_day(one.occurred_us for state in states for one in state.reports))
+    people = cells(source, units.PERSONS, asked)
+    return Found(people, day_or_none(source.first_day(units.UNITS)), units=cells(source, units.UNITS, asked))
 
 
 def unusual_uses(known: Known, _: Source, asked: Asked, __: tuple[str, ...]) -> Found:

@@ -10,10 +10,11 @@ from typing import Protocol
 
 from hub.domain.card import STATE_KINDS
 from hub.domain.culture.loans import LOAN_KINDS
+from hub.domain.indicators import units
 from hub.domain.indicators.cards import OF_A_CARD, CardKnown, Held, held, of_a_person
 from hub.domain.indicators.cases import OF_A_CASE
 from hub.domain.indicators.counted import Asked, Counts, One, Thing, first_day, indicator_of
-from hub.domain.indicators.steps import in_breakdowns, tally
+from hub.domain.indicators.steps import cell_of, in_breakdowns, tally
 from hub.domain.indicators.uses import ANSWER, CLOSED, OF_A_LOSS, OF_A_ROW, OF_AN_ITEM, OPENED, TAPS, PaidRow, of_answer
 from hub.domain.instants import epoch_day_of
 from hub.domain.reported import Reported
@@ -25,6 +26,7 @@ from hub.projections.views.agreements import AGREEMENTS
 from hub.projections.views.card_alias import links
 from hub.projections.views.card_standing import predecessor
 from hub.projections.views.cases import CASE_KINDS, fact_of
+from hub.projections.views.concessions import CONCESSIONS
 from hub.projections.views.concessions import KINDS as CONCESSION_KINDS
 from hub.projections.views.funds import FUND_ROWS, ROW_KINDS
 from hub.projections.views.indicator_answers import Answers
@@ -92,6 +94,8 @@ class Again:
 
     def cells(self, figure: str, asked: Asked) -> list[Cell]:
         """Counts all things as they were at the end of the day."""
+        if figure in (units.UNITS, units.PERSONS):
+            return self._units(figure, asked)
         found: dict[str, tuple[int, int]] = {}
         for told in self._told(figure, asked):
             for (name, cell), (inside, whole) in tally(told).items():
@@ -135,6 +139,23 @@ class Again:
             yield [(name, one) for name, one in told if name != "K1"]
             yield (each for name, one in told if name == "K1" for each in in_breakdowns(one, asked))
 
+    def _units(self, figure: str, asked: Asked) -> list[Cell]:
+        """Counts the units of each person by his cards, of a card that is nobody's by itself."""
+        numbers, holders = numbers_of(self._known), {card.key: card.holder(asked.end_us) for card in self._cards}
+        told: dict[bytes, list[units.Used]] = {}
+        found: dict[str, tuple[int, int]] = {}
+        for state in self._known.states(CONCESSIONS).values():
+            number = numbers.get(state.card, state.card)
+            told.setdefault(holders.get(number) or number, []).append(units.of_entry(state.entry))
+            if figure == units.UNITS and (spent := units.spent(state.entry, asked)):
+                inside, _ = found.get(state.city, (0, 0))
+                found[state.city] = (inside + spent, 0)
+        for some in told.values():
+            for city, granted in units.granted(some, asked).items():
+                inside, whole = found.get(city, (0, 0))
+                found[city] = (inside, whole + granted) if figure == units.UNITS else (inside + 1, whole + 1)
+        return [Cell(cell_of({"city": city}), *counts) for city, counts in sorted(found.items())]
+
     @cached_property
     def _cards(self) -> list[CardKnown]:
         return cards(self._known)
@@ -156,6 +177,8 @@ class Again:
             return (one.occurred_us for card in self._cards for one in card.told)
         if indicator == "K19":
             return (one.occurred_us for row in self._known.states(FUND_ROWS).values() for one in row.reports)
+        if indicator == units.UNITS:
+            return (one.occurred_us for state in self._known.states(CONCESSIONS).values() for one in state.reports)
         return (one.occurred_us for one in self._known.events(kinds_of(indicator)))
 
 
@@ -182,16 +205,20 @@ def kinds_of(indicator: str) -> frozenset[str]:
     return _KINDS.get(_DAYS_OF.get(indicator, indicator), frozenset())
 
 
-def cards(known: Known) -> list[CardKnown]:
-    """Returns all cards, each with what was reported by any of its identifiers."""
+def numbers_of(known: Known) -> dict[bytes, bytes]:
+    """Returns the card number that each identifier is tied to, by what named it last."""
     numbers: dict[bytes, bytes] = {}
-    told: dict[bytes, list[tuple[bytes, Recorded]]] = {}
-    events = known.events(STATE_KINDS | TYING)
-    for one in events:
+    for one in known.events(STATE_KINDS | TYING):
         number, others = links(one) if one.kind in TYING else (None, [])
         if number is not None:
             numbers |= dict.fromkeys(others, number)
-    for one in events:
+    return numbers
+
+
+def cards(known: Known) -> list[CardKnown]:
+    """Returns all cards, each with what was reported by any of its identifiers."""
+    numbers, told = numbers_of(known), dict[bytes, list[tuple[bytes, Recorded]]]()
+    for one in known.events(STATE_KINDS | TYING):
         if one.kind in STATE_KINDS:
             for name in dict.fromkeys((one.event.card.key, predecessor(one))):
                 if name:

@@ -95,9 +95,15 @@ BY_SQL |= {
         WHERE o.kind = 'loss_opened' AND ((o.m->>'requested_at')::timestamptz AT TIME ZONE 'Asia/Shanghai')::date <= a.day""",
     "K14": """SELECT count(DISTINCT m->'case_ref'->>'item_code'), NULL FROM a_case
         WHERE m->>'auth_method' IN ('CASE_AUTH_METHOD_ECARD_LOGIN', 'CASE_AUTH_METHOD_PHYSICAL_CARD')""",
-    "K17": """SELECT COALESCE(sum(used), 0)::int, COALESCE(sum(1200), 0)::int FROM (
-        SELECT COALESCE(p.holder, g.card), sum((g.m->>'concession_units')::int) AS used FROM g LEFT JOIN person p USING (card)
-        WHERE g.m ? 'concession_units' GROUP BY 1) x""",
+    "K17": """WITH entry AS (
+            SELECT COALESCE(p.holder, g.card) AS person, g.e->>'service_region' LIKE '50%' AS by_year, g.day,
+                COALESCE((g.m->>'concession_units')::int, 0) AS used, COALESCE((g.m->>'units')::int, 0) AS extra
+            FROM g LEFT JOIN person p USING (card) WHERE g.m ? 'concession_units' OR g.kind = 'transit_concession_topped_up'),
+        own AS (SELECT person, sum(used) AS used, CASE WHEN by_year THEN 1200 ELSE 100 END + sum(extra) AS granted FROM entry, asked a
+            WHERE date_trunc(CASE WHEN by_year THEN 'year' ELSE 'month' END, entry.day)
+                = date_trunc(CASE WHEN by_year THEN 'year' ELSE 'month' END, a.day)
+            GROUP BY person, by_year)
+        SELECT COALESCE(sum(used), 0)::int, COALESCE(sum(granted), 0)::int FROM own WHERE used > 0""",
 }
 # A fact that is reported twice is one use, and what came back is none.
 _USES = f"""(SELECT {_ONCE} FROM g WHERE kind = 'transit_journey_completed') + (SELECT count(*) FROM g

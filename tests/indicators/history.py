@@ -5,7 +5,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, findings_pb2, references_pb2
+from chuanyu.exchange.v1 import acceptance_pb2, event_pb2, findings_pb2, references_pb2, usage_transit_pb2
 
 from hub.admin.registry import load_agreements
 from hub.domain.loss import Loss, Report
@@ -91,6 +91,7 @@ class Year:
         self._money()
         self._books()
         self._corrections()
+        self._rides()
         return self._journal.append(_of_day(journey("TAIL"), 20))[0]
 
     def add_late(self) -> int:
@@ -229,6 +230,33 @@ class Year:
         begun = [_of_day(case_event("submitted", no, form_waived=True), 1) for no in ("WRONG", "RIGHT")]
         self._journal.append(*begun, _of_day(case_event("decided", "WRONG", granted=True), 2))
         self._journal.append(correcting(_of_day(case_event("decided", "RIGHT", granted=True), 2), wrong + 2))
+
+    def _rides(self) -> None:
+        """Elders ride in a city that grants by month and in one that grants by year, also by the transit number; some is taken back."""
+        told = []
+        for number, (card, province, _) in enumerate(self.cards[:12]):
+            for turn, day in enumerate((-3, 3, 5, 31, 66)):
+                ride = elders_ride(card, 100 + turn, 1 + number % 3, NOVEMBER_S + day * DAY_S)
+                ride.service_region, ride.card.issuing_province = "510104" if number % 2 else "500103", province
+                if number % 4 > 1:
+                    name_card(ride.card, f"T{card}", province, references_pb2.CARD_IDENTIFIER_KIND_TRANSIT_CARD_NO)
+                told.append(ride)
+        for card, province, _ in (self.cards[1], self.cards[-1]):
+            event = about(card, NOVEMBER_S + 4 * DAY_S, province)
+            event.service_region = "510104"
+            event.transit_concession_topped_up.concession_type = usage_transit_pb2.CONCESSION_TYPE_ELDER
+            event.transit_concession_topped_up.units = 20
+            told.append(event)
+        alone = [elders_ride("NOBODY", 200, 7, NOVEMBER_S), elders_ride("GONE", 1, 9, NOVEMBER_S)]
+        self.cards.append(("GONE", "50", "P98"))
+        first = self._journal.next_sequence("cq.usage")
+        self._journal.append(*told, *alone)
+        more = elders_ride(self.cards[0][0], 102, 8, NOVEMBER_S + 5 * DAY_S)
+        self._journal.append(reversing(told[0], first), reversing(alone[1], first + len(told) + 1), correcting(more, first + 2))
+        signed = self._journal.next_sequence("cq.card-center")
+        gone = self._card_event("GONE", "50", 2, "ecard_signed")
+        self._journal.append(gone, feed="cq.card-center")
+        self._journal.append(reversing(gone, signed, "cq.card-center"), feed="cq.card-center")
 
 
 def _of_day(event: event_pb2.Event, day: int) -> event_pb2.Event:

@@ -17,12 +17,11 @@ Thing = TypeVar("Thing")
 
 
 class One(NamedTuple):
-    """A thing that is counted: the same *subject* counts once in each place, and once in the total. *weight* is more for units alone."""
+    """A thing that is counted: the same *subject* counts once in each place, and once in the total."""
 
     subject: Any
     is_in: bool = True
     places: Mapping[str, str] = {}
-    weight: int = 1
 
 
 class Asked(NamedTuple):

@@ -67,7 +67,7 @@ def of_thing(
             for one in count(thing, _asked_on(name, asked.day)):
                 yield name, one
 
-    return _stepped(set(_turns(instants)), told, lambda at_us: ends(thing, at_us))
+    return stepped(set(_turns(instants)), lambda asked: tally(told(asked)), lambda at_us: ends(thing, at_us))
 
 
 def of_card(card: CardKnown) -> dict[Step, tuple[int, int]]:
@@ -120,7 +120,7 @@ def of_holder(holder: bytes, cards: Iterable[Mapping[int, Held]]) -> dict[Step, 
         for name, one in of_a_person([state for state in last if state is not None and state.holder == holder]):
             yield from ([(name, one)] if name != "K1" else in_breakdowns(one, asked))
 
-    return _stepped(days, told, lambda _: ())
+    return stepped(days, lambda asked: tally(told(asked)))
 
 
 def in_breakdowns(one: One, asked: Asked) -> Iterator[tuple[str, One]]:
@@ -160,15 +160,16 @@ def _asked_on(name: str, day: date) -> Asked:
     return _asked(epoch_day_of(day)).of(indicator_of(name))
 
 
-def _stepped(
-    days: set[int], told: Callable[[Asked], Iterator[tuple[str, One]]], ends: Callable[[int], Iterable[int]]
+def stepped(
+    days: set[int], at: Callable[[Asked], Tally], ends: Callable[[int], Iterable[int]] = lambda _: ()
 ) -> dict[Step, tuple[int, int]]:
+    """Returns the steps of what comes to something else *at* some days, and at those that it *ends* by."""
     found: dict[Step, tuple[int, int]] = {}
     before: Tally = {}
     while days:
         days.remove(day := min(days))
         asked = _asked(day)
-        now = tally(told(asked))
+        now = at(asked)
         for name, cell in before.keys() | now.keys():
             was, counts = before.get((name, cell), (0, 0)), now.get((name, cell), (0, 0))
             if was != counts:

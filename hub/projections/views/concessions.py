@@ -80,6 +80,17 @@ def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
             yield key
 
 
+def _said(recorded: Recorded) -> State:
+    """Returns the row of an entry by its first report, before that is added."""
+    event = recorded.event
+    return State(card_key(event), city_of(event.service_region), _day(recorded), ())
+
+
+def said_of(recorded: Recorded) -> State | None:
+    """Returns whose entry an event says, and of which city and day; None for an event that is none."""
+    return _said(recorded) if recorded.derived(_key) is not None else None
+
+
 def _report(recorded: Recorded) -> Report:
     message, left = getattr(recorded.event, recorded.kind), None
     if recorded.kind == _TOPPED_UP:
@@ -97,9 +108,8 @@ def evolve(key: Key, known: State | None, recorded: Recorded, corrected: Recorde
     if corrected is not None:
         reports = tuple(one for one in reports if one.position != corrected.position)
     if not recorded.is_reversal and recorded.derived(_key) == key and all(one.position != recorded.position for one in reports):
-        event = recorded.event
         reports = tuple(sorted([*reports, _report(recorded)], key=lambda one: one.position))
-        known = known or State(card_key(event), city_of(event.service_region), _day(recorded), ())
+        known = known or _said(recorded)
     return known._replace(reports=reports) if known is not None and reports else None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from hub.domain.card import FROM_EITHER_SIDE, STATE_KINDS, with_fact
 from hub.domain.event_rules import LIFECYCLE_KINDS
 from hub.domain.funds.attempts import SENT
+from hub.domain.indicators import units
 from hub.domain.indicators.cards import CardKnown, Held
 from hub.domain.indicators.cases import OF_A_CASE
 from hub.domain.indicators.steps import Steps, days_told, held_by_day, of_card, of_holder, of_thing
@@ -16,26 +17,30 @@ from hub.domain.instants import microseconds
 from hub.domain.reported import Reported
 from hub.journal.reader import Recorded
 from hub.projections.projection import Key, Row
-from hub.projections.views import funds
+from hub.projections.views import concessions, funds
 from hub.projections.views.card_alias import links
 from hub.projections.views.card_standing import fact_told, predecessor
 from hub.projections.views.cases import fact_of
 
 CARD, PERSON, CASE, LOSS, PAYMENT, ITEM = "card", "person", "case", "loss", "payment", "item"
+# A use or a grant of concession units, and those of a card in a city and month.
+ENTRY, MONTH = "entry", "month"
 # The kinds by which an identifier is tied to a card number: the issuer's.
 TYING = LIFECYCLE_KINDS - FROM_EITHER_SIDE
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 Events = tuple[Recorded, ...]
+Units = Mapping[bytes, tuple[units.Used, ...]]
 
 
 class Thing:
     """A row: the events in force of a thing; of a card also those of other identifiers of it, of a person the cards, of a payment its row.
 
-    It never changes once it is made, so that its steps are found once.
+    *used* is what was used and granted of concession units: of a month by entry, of a card by month, of a person by card. It never changes
+    once it is made, so that its steps are found once.
     """
 
-    __slots__ = ("_card", "_held", "_number", "_steps", "cards", "events", "key", "parts", "row")
+    __slots__ = ("_card", "_held", "_number", "_steps", "cards", "entry", "events", "key", "parts", "row", "used")
 
     def __init__(
         self,
@@ -44,9 +49,11 @@ class Thing:
         parts: Mapping[bytes, Events] = {},
         cards: Mapping[bytes, Mapping[int, Held]] = {},
         row: funds.FundRow | None = None,
+        used: Units = {},  # noqa: B006 (nobody changes it)
+        entry: concessions.State | None = None,
     ) -> None:
         """Nothing is derived yet."""
-        self.key, self.events, self.parts, self.cards, self.row = key, events, parts, cards, row
+        self.key, self.events, self.parts, self.cards, self.row, self.used, self.entry = key, events, parts, cards, row, used, entry
         self._steps: Steps | None = None
         self._card: CardKnown | None = None
         self._held: Mapping[int, Held] | None = None
@@ -55,7 +62,12 @@ class Thing:
     @property
     def is_nothing(self) -> bool:
         """Whether nothing is left of it."""
-        return not (self.events or self.parts or self.cards or self.row)
+        return not (self.events or self.parts or self.cards or self.row or self.used or self.entry)
+
+    def having(self, **parts: Any) -> "Thing":
+        """Returns the row with other parts."""
+        mine = {"events": self.events, "parts": self.parts, "cards": self.cards, "used": self.used}
+        return Thing(self.key, **mine | parts)
 
     @property
     def number(self) -> bytes:
@@ -85,6 +97,11 @@ class Thing:
         if self._held is None:
             self._held = held_by_day(self.card)
         return self._held
+
+    @property
+    def all_used(self) -> tuple[units.Used, ...]:
+        """What was used and granted of concession units, by city and month."""
+        return units.together(one for some in self.used.values() for one in some)
 
     @property
     def steps(self) -> Steps:
@@ -137,6 +154,18 @@ def _payment(thing: Thing) -> Steps:
     return counted | days_told("K19", instants)
 
 
+def _entry(thing: Thing) -> Steps:
+    entry = thing.entry
+    return {} if entry is None else units.steps_of_entry(entry.entry) | days_told(units.UNITS, (one.occurred_us for one in entry.reports))
+
+
+def _of_card(thing: Thing) -> Steps:
+    # What is reported by an identifier of a card counts with its number.
+    if thing.number:
+        return {}
+    return of_card(thing.card) | (units.steps_of_card(thing.held, thing.all_used) if thing.used else {})
+
+
 def _item(thing: Thing) -> Steps:
     told = _reports(thing)
     instants = [one.occurred_us for one in told]
@@ -144,9 +173,10 @@ def _item(thing: Thing) -> Steps:
 
 
 _STEPS = {
-    # What is reported by an identifier of a card counts with its number.
-    CARD: lambda thing: {} if thing.number else of_card(thing.card),
-    PERSON: lambda thing: of_holder(thing.key[1], thing.cards.values()),
+    CARD: _of_card,
+    PERSON: lambda thing: of_holder(thing.key[1], thing.cards.values()) | units.steps_of_holder(thing.key[1], thing.cards, thing.used),
+    ENTRY: _entry,
+    MONTH: lambda _: {},
     CASE: _case,
     LOSS: _loss,
     PAYMENT: _payment,
@@ -160,9 +190,11 @@ def encode(thing: Thing) -> Row:
     cards = {name.hex(): [[day, one.holder.hex(), *one[1:]] for day, one in sorted(days.items())] for name, days in thing.cards.items()}
     row = thing.row
     payment = None if row is None else [row.province, row.batch_no, row.row_no, row.card.hex(), row.holder.hex(), funds.packed(row)]
-    return (
-        _encode([thing.key[0], thing.key[1].hex(), [_packed(one) for one in thing.events], parts, dict(sorted(cards.items())), payment]),
-    )
+    entry = None if thing.entry is None else [thing.entry.card.hex(), *thing.entry[1:]]
+    used = {name.hex(): told for name, told in sorted(thing.used.items())}
+    units_told = [used, entry] if used or entry else []
+    events = [_packed(one) for one in thing.events]
+    return (_encode([thing.key[0], thing.key[1].hex(), events, parts, dict(sorted(cards.items())), payment, *units_told]),)
 
 
 def _packed(one: Recorded) -> list[object]:
@@ -172,14 +204,26 @@ def _packed(one: Recorded) -> list[object]:
 
 def decode(row: Row) -> Thing:
     """Reads a row."""
-    what, key, events, parts, cards, payment = json.loads(row[0])
+    what, key, events, parts, cards, payment, *units_told = json.loads(row[0])
+    used, entry = units_told or ({}, None)
     return Thing(
         (what, bytes.fromhex(key)),
         _unpacked(events),
         {bytes.fromhex(name): _unpacked(some) for name, some in parts.items()},
         {bytes.fromhex(name): _days(days) for name, days in cards.items()},
         None if payment is None else _payment_row(*payment),
+        {bytes.fromhex(name): tuple(map(_used, told)) for name, told in used.items()},
+        None if entry is None else concessions.State(bytes.fromhex(entry[0]), *entry[1:3], tuple(map(_report, entry[3]))),
     )
+
+
+def _used(told: list[Any]) -> units.Used:
+    city, month, first, extra = told
+    return units.Used(city, month, first, tuple((day, some) for day, some in extra))
+
+
+def _report(told: list[Any]) -> concessions.Report:
+    return concessions.Report(*told)
 
 
 def _unpacked(events: list[Any]) -> Events:

@@ -1,26 +1,30 @@
 """View: what the indicators count of each card, person, case, loss, row of a fund batch, and item of a library; and on which days.
 
 A row keeps what is in force of a thing, and its steps are in the tables of `indicator_cells`. A card is all its identifiers: what is
-reported by one of them goes to the card number that it is tied to, and from there to those who ever had the card.
+reported by one of them goes to the card number that it is tied to, and from there to those who ever had the card. So do concession units:
+a use is a thing, those of a card in a city and month are one, and of these the card has the first use and what was granted on top.
 """
 
 from collections.abc import Iterator, Mapping
 
 from hub.domain.card import STATE_KINDS
 from hub.domain.culture.loans import LOAN_KINDS
+from hub.domain.indicators import units
 from hub.domain.indicators.uses import CLOSED, OPENED
 from hub.domain.joint_services.cases import key_of
 from hub.journal.reader import Recorded
 from hub.projections.projection import Cells, Key, Linked, Projection, Signed
-from hub.projections.views import funds
+from hub.projections.views import concessions, funds
 from hub.projections.views.card_alias import links
 from hub.projections.views.card_standing import predecessor
 from hub.projections.views.cases import CASE_KINDS, fact_of
 from hub.projections.views.chains import named
 from hub.projections.views.indicator_cells import COLUMNS, NAME, TABLES, VALUES, signed
-from hub.projections.views.indicator_rows import CARD, CASE, ITEM, LOSS, PAYMENT, PERSON, TYING, Events, Thing, decode, encode
+from hub.projections.views.indicator_rows import CARD, CASE, ENTRY, ITEM, LOSS, MONTH, PAYMENT, PERSON, TYING, Events, Thing, decode, encode
 
 _LOSS_KINDS = frozenset({OPENED, CLOSED})
+# A month is named by its card, its city and its first days: "500000" and "2026-03".
+_MONTH, _PLACE = 7, 13
 
 
 def name_of(recorded: Recorded) -> Key:
@@ -40,6 +44,8 @@ def _names(recorded: Recorded) -> tuple[Key, ...]:
         return ((ITEM, getattr(event, kind).barcode.encode()),)
     if kind in funds.ROW_KINDS:
         return tuple((PAYMENT, key) for (key,) in funds.keys(recorded, None))
+    if kind in concessions.KINDS:
+        return tuple((ENTRY, key) for (key,) in concessions.keys(recorded, None))
     number, others = recorded.derived(links) if kind in TYING else (None, [])
     tied = others if number is not None else []
     own = (event.card.key, predecessor(recorded)) if kind in STATE_KINDS else ()
@@ -55,6 +61,12 @@ def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
                 yield CARD, number
             if about.kind in STATE_KINDS:
                 yield from ((PERSON, key) for key in about.derived(_holders))
+            if about.kind in concessions.KINDS and (said := concessions.said_of(about)) is not None:
+                yield from (_month(said), (CARD, said.card))
+
+
+def _month(said: concessions.State) -> Key:
+    return MONTH, said.card + f"{said.city}{said.day[:_MONTH]}".encode()
 
 
 def _holders(recorded: Recorded) -> tuple[bytes, ...]:
@@ -67,6 +79,9 @@ def evolve(key: Key, thing: Thing | None, recorded: Recorded, corrected: Recorde
     if key[0] == PAYMENT:
         row = funds.evolve(key[1:], thing.row if thing is not None else None, recorded, corrected)
         return thing if thing is not None and row is thing.row else None if row is None else Thing(key, row=row)
+    if key[0] == ENTRY:
+        entry = concessions.evolve(key[1:], thing.entry if thing is not None else None, recorded, corrected)
+        return thing if entry is (thing.entry if thing is not None else None) else Thing(key, entry=entry)
     known = thing or Thing(key)
     gone = {recorded.position} if corrected is None else {recorded.position, corrected.position}
     events = tuple(one for one in known.events if one.position not in gone)
@@ -74,15 +89,20 @@ def evolve(key: Key, thing: Thing | None, recorded: Recorded, corrected: Recorde
         events = tuple(sorted((*events, recorded), key=lambda one: one.position))
     if events == known.events:
         return thing
-    return _left(Thing(key, events, known.parts, known.cards))
+    return _left(known.having(events=events))
 
 
 def _left(thing: Thing) -> Thing | None:
-    return None if thing.is_nothing else thing
+    # What others are made of stays, as nothing, so that they hear of it.
+    return None if thing.is_nothing and thing.key[0] not in (CARD, MONTH) else thing
 
 
 def above(thing: Thing) -> list[Key]:
-    """Names the number that an identifier is tied to, and who ever had a card."""
+    """Names the number that an identifier is tied to, and who ever had a card; the month of an entry, and the card of a month."""
+    if thing.key[0] == ENTRY:
+        return [_month(thing.entry)] if thing.entry is not None else []
+    if thing.key[0] == MONTH:
+        return [(CARD, thing.key[1][:-_PLACE])]
     if thing.key[0] != CARD:
         return []
     number = thing.number
@@ -92,17 +112,32 @@ def above(thing: Thing) -> list[Key]:
 
 
 def join(key: Key, thing: Thing | None, below: Thing, _: Recorded) -> Thing | None:
-    """Adds to a card what was reported by an identifier of it, and to a person the days of a card; or takes it off."""
+    """Adds to a row what one below it has: to a card what was reported by an identifier of it, to a person a card; or takes it off."""
     known, name, number = thing or Thing(key), below.key[1], below.number
-    if key[0] == CARD:
+    if key[0] == CARD and below.key[0] == CARD:
         parts = {other: events for other, events in known.parts.items() if other != name}
+        used = {month: told for month, told in known.used.items() if month[:-_PLACE] != name}
         if number == key[1]:
-            parts[name] = below.events
-        return thing if _positions(parts) == _positions(known.parts) else _left(Thing(key, known.events, parts, known.cards))
+            parts[name], used = below.events, used | below.used
+        is_same = _positions(parts) == _positions(known.parts) and used == known.used
+        return thing if is_same else _left(known.having(parts=parts, used=used))
+    used = {other: told for other, told in known.used.items() if other != name}
+    if key[0] in (MONTH, CARD):
+        if told := _told(below):
+            used[name] = told
+        return thing if used == known.used else _left(known.having(used=used))
     cards = {other: days for other, days in known.cards.items() if other != name}
     if not number and any(one.holder == key[1] for one in below.held.values()):
         cards[name] = below.held
-    return thing if cards == known.cards else _left(Thing(key, known.events, known.parts, cards))
+        used |= {name: below.all_used} if below.used else {}
+    return thing if cards == known.cards and used == known.used else _left(known.having(cards=cards, used=used))
+
+
+def _told(below: Thing) -> tuple[units.Used, ...]:
+    """Returns what an entry, or those of a month, come to."""
+    if below.key[0] == ENTRY:
+        return (units.of_entry(below.entry.entry),) if below.entry is not None else ()
+    return below.all_used
 
 
 def _positions(parts: Mapping[bytes, Events]) -> dict[bytes, list[int]]:
@@ -114,7 +149,7 @@ def moved(recorded: Recorded, before: Thing | None, after: Thing | None) -> Iter
     yield from signed(recorded.in_force_since, before.steps if before is not None else {}, after.steps if after is not None else {})
 
 
-KINDS = STATE_KINDS | TYING | CASE_KINDS | _LOSS_KINDS | LOAN_KINDS | funds.ROW_KINDS
+KINDS = STATE_KINDS | TYING | CASE_KINDS | _LOSS_KINDS | LOAN_KINDS | funds.ROW_KINDS | concessions.KINDS
 INDICATOR_THINGS = Projection(
     name=NAME,
     key_columns=(("thing", "text"), ("key", "bytea")),
@@ -125,6 +160,7 @@ INDICATOR_THINGS = Projection(
     decode=decode,
     encode=encode,
     refers=dict.fromkeys(funds.ROW_KINDS, named),
+    marks=concessions.MARKS,
     linked=Linked(above=above, join=join, climbs=True),
     cells=Cells(key_columns=COLUMNS, value_columns=VALUES, of=moved, tables=TABLES, below_zero=True),
 )
