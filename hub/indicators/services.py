@@ -2,7 +2,7 @@
 of concession units (K17), and of confirmed findings (K18)."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 
 from chuanyu.exchange.v1 import agreement_history_pb2 as stored
@@ -21,15 +21,14 @@ from hub.domain.unusual_use.finding import CLEARED, CONFIRMED, STATES_AFTER
 from hub.indicators.found import Counted, Found, cells, day_or_none, total
 from hub.indicators.record import Known
 from hub.indicators.sources import Source
-from hub.projections.views.usage_counts import Wanted, counts
+from hub.projections.views.usage_ways import Way, ways
 
 
 def scenarios(known: Known, _: Source, asked: Asked, __: tuple[str, ...]) -> Found:
     """K3: scenarios of the catalogue, and whether each was used in the window, also by direction. May raise ViewBehind."""
-    wanted = Wanted(asked.first_day.isoformat(), asked.day.isoformat())
     used: dict[tuple[str, str], int] = {}
-    for cell, uses, _fen in counts(known.connection, wanted, known.position).cells:
-        place = (cell.scenario, direction(cell.issuer, cell.region))
+    for one, uses in _uses(known, asked).items():
+        place = (one.scenario, direction(one.issuer, one.serving))
         used[place] = used.get(place, 0) + uses
     found = []
     for code in sorted(asked.reference.scenario_codes):
@@ -125,6 +124,10 @@ def unusual_uses(known: Known, _: Source, asked: Asked, __: tuple[str, ...]) -> 
         if asked.first_day <= day <= asked.day:
             told = [STATES_AFTER[one.kind] for one in steps if one.kind in STATES_AFTER and one.occurred_us <= asked.end_us]
             states[told[-1] if told else ""] += 1
-    wanted = Wanted(asked.first_day.isoformat(), asked.day.isoformat())
-    uses, _fen = counts(known.connection, wanted, known.position).sum
+    uses = sum(_uses(known, asked).values())
     return Found((Counted({}, states[CONFIRMED], uses),), min(days, default=None), {"cleared": states[CLEARED]})
+
+
+def _uses(known: Known, asked: Asked) -> Mapping[Way, int]:
+    """Returns the uses of the window. May raise ViewBehind."""
+    return ways(known.connection, asked.first_day.isoformat(), asked.day.isoformat(), known.position)

@@ -16,7 +16,8 @@ from hub.domain.indicators.uses import OF_A_LOSS, OF_A_ROW, OF_AN_ITEM
 from hub.indicators.record import Known
 from hub.indicators.sources import Again, Kept
 from hub.projections.rebuild import rebuild
-from hub.projections.views import indicator_answers, indicator_cells
+from hub.projections.views import blocks
+from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.indicator_answers import INDICATOR_ANSWERS
 from hub.projections.views.indicator_taps import INDICATOR_TAPS
 from hub.projections.views.indicator_things import INDICATOR_THINGS
@@ -27,6 +28,7 @@ FIGURES = [
     *OF_A_CARD, *OF_A_CASE, *OF_A_LOSS, *OF_A_ROW, *OF_AN_ITEM, "K10", "K10:offline_taps", "K2:persons", "K17", "K17:persons",
     *(breakdown("K1", by) for by in ((), ("province",), ("region", "province"), ("region_as_of",))),
 ]  # fmt: skip
+VIEWS = (INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS, DAILY_USAGE)
 INDICATORS = ("K1", "K2", "K4", "K8", "K9", "K10", "K11", "K14", "K15", "K16", "K17", "K19", "K20")
 
 
@@ -56,13 +58,12 @@ def test_what_is_kept_is_what_the_events_come_to_at_any_position(year: Recorded)
 def small_blocks(year: Recorded, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
     """Blocks of 16 positions and eras of 64, so that the year has many of each."""
     with monkeypatch.context() as patched:
-        for module in (indicator_cells, indicator_answers):
-            patched.setattr(module, "BLOCK", 16)
-        patched.setattr(indicator_cells, "ERA", 64)
-        for view in (INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS):
+        patched.setattr(blocks, "BLOCK", 16)
+        patched.setattr(blocks, "ERA", 64)
+        for view in VIEWS:
             rebuild(year.connection, view, even_if_different=True)
         yield year
-    for view in (INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS):
+    for view in VIEWS:
         rebuild(year.connection, view, even_if_different=True)
 
 
@@ -73,7 +74,7 @@ def test_eras_blocks_and_steps_add_up(small_blocks: Recorded) -> None:
 
 
 def test_what_is_kept_is_the_same_after_a_rebuild(year: Recorded) -> None:
-    for view in (INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS):
+    for view in VIEWS:
         assert rebuild(year.connection, view).is_equal
 
 

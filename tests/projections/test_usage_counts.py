@@ -1,6 +1,7 @@
 """Counts in two times: of a business day, as they were known at any position or instant."""
 
 import json
+from collections import Counter
 
 import psycopg
 import pytest
@@ -11,8 +12,10 @@ from hub.journal.reader import head_position
 from hub.journal.times import last_position_by
 from hub.projections.engine import advance
 from hub.projections.rebuild import rebuild
+from hub.projections.views import blocks
 from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.usage_counts import Counts, Wanted, changed, counts
+from hub.projections.views.usage_ways import Way, ways
 from tests.recording import AT_S, Recording, correcting, journey, reversing, shown
 
 HOUR_S, DAY_S = 3_600, 86_400
@@ -75,6 +78,33 @@ def test_what_changed_between_two_positions_is_the_difference_of_what_was_known(
             assert changed(views, after, until) == {cell: one for cell, one in difference.items() if one != (0, 0)}
 
 
+def test_uses_by_province_are_known_at_each_position_by_eras_blocks_and_the_rest(
+    dsn: str, journal: Recording, views: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK", 2)
+    monkeypatch.setattr(blocks, "ERA", 6)
+    head = record_over_days(dsn, journal)
+    while advance(views, DAILY_USAGE, page_events=1):
+        pass
+
+    def known(position: int) -> dict[Way, int]:
+        uses = Counter[Way]()
+        for one in found(views, Wanted(DAY, "2025-09-02"), position).cells:
+            uses[Way(one.cell.issuer, one.cell.region[:2], one.cell.scenario)] += one.uses
+        return dict(uses)
+
+    then = [known(position) for position in range(head + 1)]
+    assert len({str(one) for one in then}) > 4
+    assert [ways(views, DAY, "2025-09-02", position) for position in range(head + 1)] == then
+    assert rebuild(views, DAILY_USAGE).is_equal
+    # A release before had no blocks, and did not say since when a fact counts.
+    views.execute("UPDATE views.daily_usage_facts SET first_position = NULL")
+    views.execute("TRUNCATE views.usage_blocks")
+    assert [ways(views, DAY, "2025-09-02", position) for position in range(head + 1)] == then
+    with pytest.raises(ViewBehind):
+        ways(views, DAY, DAY, head + 1)
+
+
 def test_sums_by_the_day_of_knowing_come_to_the_counts(dsn: str, journal: Recording, views: psycopg.Connection) -> None:
     record_over_days(dsn, journal)
     while advance(views, DAILY_USAGE, page_events=2):
@@ -84,6 +114,17 @@ def test_sums_by_the_day_of_knowing_come_to_the_counts(dsn: str, journal: Record
         GROUP BY 1, 2, 3, 4 HAVING (sum(uses), sum(amount_fen)) <> (0, 0) ORDER BY 1, 2, 3, 4""").fetchall()
     assert summed == views.execute("SELECT * FROM views.daily_usage ORDER BY 1, 2, 3, 4").fetchall()
     assert views.execute("SELECT count(DISTINCT known_day) FROM views.usage_delta").fetchone() == (5,)
+    assert rebuild(views, DAILY_USAGE).is_equal
+
+
+def test_what_is_taken_off_and_added_again_leaves_no_row_of_nothing(
+    journal: Recording, views: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK", 2)
+    journal.append(journey(fare_fen=360), correcting(journey(fare_fen=300), 1), reversing(journey(), 2))
+    while advance(views, DAILY_USAGE, page_events=1):
+        pass
+    assert views.execute("SELECT FROM views.usage_blocks WHERE uses = 0 AND amount_fen = 0").fetchone() is None
     assert rebuild(views, DAILY_USAGE).is_equal
 
 

@@ -17,6 +17,7 @@ from hub.domain.netting import counts_alone, net
 from hub.domain.tellings import CLEARING, GIVES_BACK, TOLD_KINDS, Telling, keys_of, number_text, telling_of
 from hub.journal.reader import Recorded
 from hub.projections.projection import Cells, First, Key, Linked, Projection, Signed
+from hub.projections.views.blocks import block_of, era_of
 from hub.projections.views.chains import gives_back, kept, named
 from hub.projections.views.findings import Found, Listed
 from hub.projections.views.usage_facts import Fact, Known, decode, encode, first_row
@@ -109,8 +110,13 @@ def first(recorded: Recorded) -> First | None:
     (key,) = keys_of(kind, recorded.event)
     told = _telling(recorded)
     counts = counts_alone(told)
-    cell = (told.day, day_text(epoch_day(recorded.recorded_us)), told.issuer, told.region, told.scenario)
+    cell = (told.day, told.issuer, told.region, told.scenario, *_since(recorded.position, recorded.recorded_us, told.region))
     return First([(key,)], (key, *first_row(recorded.card, told, counts=counts)), (cell, (1, told.fen)) if counts else None)
+
+
+def _since(position: int, known_us: int, region: str) -> tuple[str, int, int, str]:
+    """Returns how a change is added up: by the day of knowing, by block and era of positions, and by serving province."""
+    return day_text(epoch_day(known_us)), block_of(position), era_of(position), region[:2]
 
 
 def _first(key: Key, recorded: Recorded) -> Fact:
@@ -156,16 +162,16 @@ def join(key: Key, fact: Fact | None, below: Fact, recorded: Recorded) -> Fact |
 
 
 def moved(recorded: Recorded, before: Fact | None, after: Fact | None) -> Sequence[Signed]:
-    """Returns what a row counted until an event and what it counts since, by business day, day of knowing, and cell."""
+    """Returns what a row counted until an event and what it counts since, by cell."""
     counted, since = before.counted if before is not None else (), after.counted if after is not None else ()
     if counted == since:
         return ()
-    known = day_text(epoch_day(recorded.known_us))
-    added = [((day, known, issuer, region, scenario), (uses, fen)) for (day, issuer, region, scenario), uses, fen in since]
-    if not counted:
-        return added
-    taken = [((day, known, issuer, region, scenario), (-uses, -fen)) for (day, issuer, region, scenario), uses, fen in counted]
-    return [*taken, *added]
+    position, known_us = recorded.in_force_since, recorded.known_us
+    return [
+        ((*cell, *_since(position, known_us, cell.region)), (sign * uses, sign * fen))
+        for sign, some in ((-1, counted), (1, since))
+        for cell, uses, fen in some
+    ]
 
 
 def found_in(fact: Fact) -> list[Found]:
@@ -206,6 +212,7 @@ DAILY_USAGE = Projection(
         ("finding_count", "integer"),
         ("changed_position", "bigint"),
         ("was_changed", "boolean"),
+        ("first_position", "bigint"),
     ),
     kinds=TOLD_KINDS,
     keys=keys,
@@ -216,18 +223,32 @@ DAILY_USAGE = Projection(
     indexes=(
         "finding_count WHERE finding_count > 0",
         "brin: changed_position",
-        "changed_position WHERE was_changed",
+        "changed_position, first_position WHERE was_changed",
+        "key WHERE first_position IS NULL",
         "key WHERE changed_position = 0",
     ),
     cells=Cells(
-        key_columns=(("day", "text"), ("known_day", "text"), ("issuer", "text"), ("region", "text"), ("scenario", "text")),
+        key_columns=(
+            ("day", "text"),
+            ("issuer", "text"),
+            ("region", "text"),
+            ("scenario", "text"),
+            ("known_day", "text"),
+            ("block", "bigint"),
+            ("era", "bigint"),
+            ("serving", "text"),
+        ),
         # One amount fits a bigint; what adds up in a cell has no bound.
         value_columns=(("uses", "bigint"), ("amount_fen", "numeric")),
         of=moved,
         tables={
-            "daily_usage": {"day": 0, "issuer": 2, "region": 3, "scenario": 4},
-            "usage_delta": {"business_day": 0, "known_day": 1, "issuer": 2, "region": 3, "scenario": 4},
+            "daily_usage": {"day": 0, "issuer": 1, "region": 2, "scenario": 3},
+            "usage_delta": {"business_day": 0, "known_day": 4, "issuer": 1, "region": 2, "scenario": 3},
+            "usage_blocks": {"block": 5, "business_day": 0, "issuer": 1, "serving": 7, "scenario": 3},
+            "usage_eras": {"era": 6, "business_day": 0, "issuer": 1, "serving": 7, "scenario": 3},
         },
+        # What a day, a block or an era knew may be less than what was known before it.
+        below_zero=True,
     ),
     linked=Linked(above, join),
     refers={**dict.fromkeys(CLEARING, _trip), **dict.fromkeys(_CHAINS, named)},

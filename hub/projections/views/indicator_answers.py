@@ -16,7 +16,8 @@ from hub.journal.corrections import changes
 from hub.journal.reader import Recorded, read_page
 from hub.projections.projection import CellView, Signed
 from hub.projections.touched import folds_in
-from hub.projections.views.indicator_cells import BLOCK, Cell
+from hub.projections.views.blocks import block_of, edge
+from hub.projections.views.indicator_cells import Cell
 
 KINDS = frozenset({ANSWER, *TAPS})
 
@@ -34,7 +35,7 @@ def _counted(one: Recorded) -> Iterator[tuple[str, int, str, int, int]]:
 
 def derive(recorded: Recorded, corrected: Recorded | None) -> Iterator[Signed]:
     """Counts an event that is in force, and takes off what is no more."""
-    block = recorded.in_force_since // BLOCK
+    block = block_of(recorded.in_force_since)
     for one, sign in ((corrected, -1), (None if recorded.is_reversal else recorded, 1)):
         if one is not None and one.kind in KINDS:
             for figure, day, cell, inside, whole in _counted(one):
@@ -56,9 +57,10 @@ class Answers:
 
     def __init__(self, connection: psycopg.Connection, position: int) -> None:
         """Reads the block that the position is in."""
-        self._connection, self._block = connection, (position + 1) // BLOCK
+        self._connection, last = connection, edge(position)
+        self._block = last.block
         self._rest: dict[tuple[str, int, str], list[int]] = {}
-        begin = self._block * BLOCK - 1
+        begin = last.first - 1
         changed = changes(connection, begin, position)
         page = read_page(connection, begin, position, KINDS, also=changed)
         for _, recorded, corrected in folds_in(page, changed):

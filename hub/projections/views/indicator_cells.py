@@ -11,8 +11,8 @@ import psycopg
 
 from hub.domain.indicators.steps import DAYS, Steps, change
 from hub.projections.projection import Signed
+from hub.projections.views.blocks import block_of, edge, era_of
 
-BLOCK, ERA = 1 << 11, 1 << 19
 NAME = "indicator"
 VALUES = (("inside", "bigint"), ("whole", "bigint"))
 COLUMNS = (
@@ -29,7 +29,7 @@ TABLES: Mapping[str, Mapping[str, int]] = {
 def signed(position: int, before: Steps, after: Steps) -> Iterable[Signed]:
     """Yields what an event changes, by the position since which it is so."""
     for (figure, day, cell), values in change(before, after):
-        yield (position, position // BLOCK, position // ERA, figure, day, cell), values
+        yield (position, block_of(position), era_of(position), figure, day, cell), values
 
 
 class Cell(NamedTuple):
@@ -42,19 +42,14 @@ class Cell(NamedTuple):
 
 def cells(connection: psycopg.Connection, figure: str, day: int, position: int) -> list[Cell]:
     """Returns what a figure came to at the end of a day, as known at a position; cells that have nothing are left out."""
-    rows = connection.execute(_CELLS, _asked(position) | {"figure": figure, "day": day}).fetchall()
+    rows = connection.execute(_CELLS, edge(position)._asdict() | {"figure": figure, "day": day}).fetchall()
     return [Cell(cell, int(inside), int(whole)) for cell, inside, whole in rows]
 
 
 def first_day(connection: psycopg.Connection, name: str, position: int) -> int | None:
     """Returns the first day that something was reported of, as known at a position."""
-    row = connection.execute(_FIRST, _asked(position) | {"figure": f"{name}:{DAYS}"}).fetchone()
+    row = connection.execute(_FIRST, edge(position)._asdict() | {"figure": f"{name}:{DAYS}"}).fetchone()
     return None if row is None or row[0] is None else int(row[0])
-
-
-def _asked(position: int) -> dict[str, object]:
-    block, era = (position + 1) // BLOCK, (position + 1) // ERA
-    return {"position": position, "block": block, "era": era, "first_block": era * (ERA // BLOCK), "first": block * BLOCK}
 
 
 _KNOWN = f"""

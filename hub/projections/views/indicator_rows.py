@@ -213,7 +213,7 @@ def decode(row: Row) -> Thing:
         {bytes.fromhex(name): _days(days) for name, days in cards.items()},
         None if payment is None else _payment_row(*payment),
         {bytes.fromhex(name): tuple(map(_used, told)) for name, told in used.items()},
-        None if entry is None else concessions.State(bytes.fromhex(entry[0]), *entry[1:3], tuple(map(_report, entry[3]))),
+        None if entry is None else _entry_row(*entry),
     )
 
 
@@ -222,8 +222,8 @@ def _used(told: list[Any]) -> units.Used:
     return units.Used(city, month, first, tuple((day, some) for day, some in extra))
 
 
-def _report(told: list[Any]) -> concessions.Report:
-    return concessions.Report(*told)
+def _entry_row(card: str, city: str, day: str, reports: list[Any]) -> concessions.State:
+    return concessions.State(bytes.fromhex(card), city, day, tuple(concessions.Report(*one) for one in reports))
 
 
 def _unpacked(events: list[Any]) -> Events:

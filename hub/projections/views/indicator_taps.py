@@ -17,7 +17,7 @@ from hub.journal.reader import Recorded, read_page
 from hub.projections.projection import Cells, First, Key, Projection, Row, Signed
 from hub.projections.rows import rows_of
 from hub.projections.touched import folds_in
-from hub.projections.views import indicator_cells
+from hub.projections.views.blocks import block_of, edge
 
 KINDS = frozenset(TAPS)
 
@@ -77,7 +77,7 @@ def moved(recorded: Recorded, before: Reports | None, after: Reports | None) -> 
     """Says what a change of a tap adds to the days, and takes off."""
     was, now = days(before or ()), days(after or ())
     for day in was ^ now:
-        yield (recorded.in_force_since // indicator_cells.BLOCK, day), (1 if day in now else -1,)
+        yield (block_of(recorded.in_force_since), day), (1 if day in now else -1,)
 
 
 def first(recorded: Recorded) -> First | None:
@@ -87,7 +87,7 @@ def first(recorded: Recorded) -> First | None:
         return None
     position, day = recorded.position, epoch_day(recorded.occurred_us)
     report = Report(position, day, recorded.in_force_since)
-    return First([(key,)], (key, *encode((report,))), ((report.since // indicator_cells.BLOCK, day), (1,)))
+    return First([(key,)], (key, *encode((report,))), ((block_of(report.since), day), (1,)))
 
 
 def encode(reports: Reports) -> Row:
@@ -122,10 +122,10 @@ INDICATOR_TAPS = Projection(
 
 def taps(connection: psycopg.Connection, first_day: int, day: int, position: int) -> int:
     """Returns how many taps of some days had no answer, as known at a position, each once."""
-    block = (position + 1) // indicator_cells.BLOCK
-    row = connection.execute(_TAPS, (block, first_day, day)).fetchone()
+    last = edge(position)
+    row = connection.execute(_TAPS, (last.block, first_day, day)).fetchone()
     assert row is not None, "a sum is a row"
-    begin = block * indicator_cells.BLOCK - 1
+    begin = last.first - 1
     found = int(row[0])
     for reports in _touched(connection, begin, position):
         now, before = days(reports, position), days(reports, begin)

@@ -118,7 +118,8 @@ def join(key: Key, thing: Thing | None, below: Thing, _: Recorded) -> Thing | No
         parts = {other: events for other, events in known.parts.items() if other != name}
         used = {month: told for month, told in known.used.items() if month[:-_PLACE] != name}
         if number == key[1]:
-            parts[name], used = below.events, used | below.used
+            parts[name] = below.events
+            used.update(below.used)
         is_same = _positions(parts) == _positions(known.parts) and used == known.used
         return thing if is_same else _left(known.having(parts=parts, used=used))
     used = {other: told for other, told in known.used.items() if other != name}
@@ -129,7 +130,7 @@ def join(key: Key, thing: Thing | None, below: Thing, _: Recorded) -> Thing | No
     cards = {other: days for other, days in known.cards.items() if other != name}
     if not number and any(one.holder == key[1] for one in below.held.values()):
         cards[name] = below.held
-        used |= {name: below.all_used} if below.used else {}
+        used.update({name: below.all_used} if below.used else {})
     return thing if cards == known.cards and used == known.used else _left(known.having(cards=cards, used=used))
 
 

@@ -85,7 +85,7 @@ def changed(connection: psycopg.Connection, after: int, until: int) -> dict[Usag
         first, last = _edge(connection, after), _edge(connection, until)
         if first.day == last.day:
             # Both lie within one day of knowing: only what changed between them is read.
-            return _not_nothing(_moved_between(connection, after, until))
+            return _not_nothing(moved_between(connection, after, until))
         rows = connection.execute(_BETWEEN, {"first": first.day, "last": last.day}).fetchall()
         moved = {UsageCell(*row[:4]): (int(row[4]), int(row[5])) for row in rows}
         for sign, edge in ((-1, first), (1, last)):
@@ -115,13 +115,13 @@ def _edge(connection: psycopg.Connection, position: int) -> _Edge:
 
 def _move_between(connection: psycopg.Connection, summed: dict[UsageCell, tuple[int, int]], wanted: Wanted, edge: _Edge, sign: int) -> None:
     """Adds, or takes off, what changed between both positions of an edge."""
-    for cell, (uses, fen) in _moved_between(connection, edge.before, edge.position).items() if edge.position else ():
+    for cell, (uses, fen) in moved_between(connection, edge.before, edge.position).items() if edge.position else ():
         if wanted.has(cell):
             before = summed.get(cell, (0, 0))
             summed[cell] = before[0] + sign * uses, before[1] + sign * fen
 
 
-def _moved_between(connection: psycopg.Connection, after: int, until: int) -> dict[UsageCell, tuple[int, int]]:
+def moved_between(connection: psycopg.Connection, after: int, until: int) -> dict[UsageCell, tuple[int, int]]:
     """Adds up what facts whose counts changed between two positions counted at the second one, less what they did at the first."""
     moved: dict[UsageCell, tuple[int, int]] = {}
     for history in _histories(connection, after, until):
@@ -255,4 +255,7 @@ _CHANGED = """
     WHERE changed_position > %(before)s AND changed_position <= %(position)s
     UNION ALL
     SELECT card, above, tellings, counted, finding_count FROM views.daily_usage_facts
-    WHERE was_changed AND changed_position > %(position)s"""
+    WHERE was_changed AND changed_position > %(position)s AND first_position <= %(position)s
+    UNION ALL
+    SELECT card, above, tellings, counted, finding_count FROM views.daily_usage_facts
+    WHERE was_changed AND changed_position > %(position)s AND first_position IS NULL"""

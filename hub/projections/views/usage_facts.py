@@ -48,7 +48,7 @@ def decode(row: Row) -> Fact:
 
 
 def encode(fact: Fact) -> Row:
-    """Writes a row: also when its counts changed last, and whether they ever did."""
+    """Writes a row: also when its counts changed last, whether they ever did, and when it counted first."""
     card, above, tellings, history, finding_count = fact
     if not history:
         written = ""
@@ -56,12 +56,14 @@ def encode(fact: Fact) -> Row:
         written = _PLAIN
     else:
         written = _NEXT.join([_written(known) for known in history])
-    return card, above, packed(tellings), written, finding_count, history[-1].position if history else 0, len(history) > 1
+    first, last = (history[0].position, history[-1].position) if history else (0, 0)
+    return card, above, packed(tellings), written, finding_count, last, len(history) > 1, first
 
 
 def first_row(card: bytes, told: Telling, *, counts: bool) -> Row:
     """Writes the row of a fact that was reported once."""
-    return card, b"", packed((told,)), _PLAIN if counts else "", 0, told.position if counts else 0, False
+    since = told.position if counts else 0
+    return card, b"", packed((told,)), _PLAIN if counts else "", 0, since, False, since
 
 
 def first_known(told: Telling) -> Known:
