@@ -5,7 +5,6 @@ person could have done is left out, unless it is planted: uses by chip in anothe
 it is found. Some clocks are wrong, by up to eight minutes.
 """
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from adapters.simulator.events import Translation, local_start
 from adapters.simulator.traffic import Traffic
 from hub.bench.filling import FEEDS, PORTION_EVENTS, SEED, Filling, Report
 from hub.bench.planted_abuse import Plant, Planting, subject_of
+from hub.bench.repeated import record
 from hub.bench.setup import ground
 from hub.config import Config
 from hub.domain.findings import USE_KINDS
@@ -30,7 +30,7 @@ from hub.domain.pseudonym import card_name, hmac_sm3, person_name
 from hub.domain.unusual_use.rule_book import rules
 from hub.domain.unusual_use.steps import PHYSICAL
 from hub.findings.process import FindingProcess, present
-from hub.journal.decisions import Decision, DecisionWriter
+from hub.journal.decisions import Decision
 from hub.journal.reader import head_position
 from hub.journal.recorder import AggregateStore
 from hub.projections import runner
@@ -162,24 +162,15 @@ def _fill(filling: Filling, month: Iterator[tuple[str, event_pb2.Event]], plants
 
 def _answer(dsn: str, plants: list[Plant], pseudonym: bytes) -> None:
     """Records the answers of the hub that are planted."""
-    with psycopg.connect(dsn) as connection:
-        row = connection.execute(_STREAM).fetchone()
-    assert row is not None
-
-    async def record() -> None:
-        writer = DecisionWriter(dsn, row[0])
-        number = 0
-        for plant in plants:
-            lot = []
-            for event in plant.asked:
-                number += 1
-                event.card.key = hmac_sm3(pseudonym, card_name(event.card).encode())
-                lot.append(Decision(number.to_bytes(32, "big"), microseconds(event.occurred_at), event.SerializeToString()))
-            if lot:
-                await writer.record(lot)
-        await writer.stop()
-
-    asyncio.run(record())
+    number, lots = 0, []
+    for plant in plants:
+        lot = []
+        for event in plant.asked:
+            number += 1
+            event.card.key = hmac_sm3(pseudonym, card_name(event.card).encode())
+            lot.append(Decision(number.to_bytes(32, "big"), microseconds(event.occurred_at), event.SerializeToString()))
+        lots.append(lot)
+    record(dsn, lots)
 
 
 def _find(process: FindingProcess, projector: psycopg.Connection) -> float:
@@ -191,8 +182,3 @@ def _find(process: FindingProcess, projector: psycopg.Connection) -> float:
         took += time.perf_counter() - began
         runner.catch_up(projector)
     return took
-
-
-_STREAM = """
-    INSERT INTO journal.stream (name, owner, is_feed, next_sequence) VALUES ('hub.decisions', 'urn:chuanyu:participant:hub', true, 1)
-    ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING stream_id"""

@@ -1,6 +1,7 @@
 """Indicators: how long an answer takes over many events, at positions and days by chance, and what it costs to keep what is counted.
 
-The events are the simulator's. At one position each figure is counted from the events again, and is to be what is kept, cell for cell.
+The events are the simulator's, with answers of the hub by chance. At one position each figure is counted from the events again, and is to
+be what is kept, cell for cell. What is kept may stand for events before these, so many times as many (`hub.bench.repeated`).
 """
 
 import random
@@ -13,10 +14,13 @@ from typing import Any
 import psycopg
 
 from hub.bench.filling import FEEDS, Report, fill
-from hub.bench.setup import ground
+from hub.bench.repeated import go_on_late, is_equal, record_answers, repeat
+from hub.bench.setup import Ground, ground
 from hub.config import Config
 from hub.domain.errors import HubError
+from hub.domain.indicators.counted import Asked
 from hub.domain.indicators.definition import definitions
+from hub.domain.reference import load
 from hub.indicators.asking import Question, ask, day_of_position
 from hub.indicators.record import Known
 from hub.journal.reader import head_position
@@ -32,29 +36,55 @@ from hub.projections.views.indicator_things import INDICATOR_THINGS
 KEEPING: tuple[View, ...] = (INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS)
 # Of each indicator so many questions, half of them by their first breakdown.
 QUESTIONS, SEED, DAYS = 4, 1, 400
+# One answer of the hub in so many events, of so many days.
+ANSWER_IN, ANSWERED_DAYS = 20, 60
 # To count again what all events come to takes longest: at most so many.
 MOST_AGAIN = 50_000
 
 
-def measure(config: Config, events: int, report: Report) -> dict[str, Any]:
+def measure(config: Config, events: int, report: Report, times: int = 1) -> dict[str, Any]:
     """Returns milliseconds of an answer by indicator, the slowest of all, and how many events a second are kept."""
     with ExitStack() as stack:
         place = stack.enter_context(ground(config, list(FEEDS)))
-        fill(place, events, report)
+        begin = _fill(place, events, report, times)
         connection = stack.enter_context(runner.connect(place.dsn, "hub-bench"))
         views = (*KEEPING, DAILY_USAGE, AGREEMENTS)
         create_views(connection, views)
         kept_per_s = {view.name: round(events / _folded(connection, view)) for view in views}
         report(f"kept: {kept_per_s} events a second")
         connection.execute("ANALYZE")
-        took_ms = {indicator: _asked(connection, indicator) for indicator in definitions() if definitions()[indicator].missing is None}
+        is_kept = _is_same(connection, min(head_position(connection), begin + MOST_AGAIN))
+        found = {"bytes": _bytes(connection)} | ({"rows": repeat(connection, begin, times)} if times > 1 else {})
+        took_ms = {one: _asked(connection, one, begin) for one, said in definitions().items() if said.missing is None}
         slowest = max(took_ms, key=lambda one: took_ms[one][1])
-        is_equal = _is_same(connection, min(head_position(connection), MOST_AGAIN))
         return {
-            "bench": "kpi", "events": events, "kept_events_per_s": kept_per_s, "bytes": _bytes(connection),
+            "bench": "kpi", "events": events, "times": times, "kept_events_per_s": kept_per_s, **found,
             "ms": {name: {"median": middle, "most": most} for name, (middle, most) in took_ms.items()},
-            "slowest": slowest, "slowest_ms": took_ms[slowest][1], "equal": is_equal,
+            "slowest": slowest, "slowest_ms": took_ms[slowest][1],
+            "equal": is_kept and (times == 1 or _is_by_sql(connection, begin, times)),
         }  # fmt: skip
+
+
+def _fill(place: Ground, events: int, report: Report, times: int) -> int:
+    """Records events and answers, and returns after which position."""
+    with psycopg.connect(place.dsn, autocommit=True) as owner:
+        if times > 1:
+            go_on_late(owner, events)
+        begin = head_position(owner)
+        fill(place, events, report)
+        record_answers(place.dsn, events // ANSWER_IN, int(time.time()) - ANSWERED_DAYS * 86_400, ANSWERED_DAYS)
+    return begin
+
+
+def _is_by_sql(connection: psycopg.Connection, begin: int, times: int) -> bool:
+    """Whether what is found of so many times the events is what SQL says, at two positions and days."""
+    head = head_position(connection)
+    for position in (head, begin + (head - begin) // 3):
+        day = day_of_position(connection, position)
+        for asked in (day, day - timedelta(days=DAYS // 10)):
+            if not is_equal(connection, Known(connection, position), Asked(definitions()["K18"], asked, load()), times):
+                return False
+    return True
 
 
 def _folded(connection: psycopg.Connection, view: View) -> float:
@@ -64,20 +94,20 @@ def _folded(connection: psycopg.Connection, view: View) -> float:
     return time.perf_counter() - began
 
 
-def _questions(connection: psycopg.Connection, indicator: str) -> Iterator[Question]:
+def _questions(connection: psycopg.Connection, indicator: str, begin: int) -> Iterator[Question]:
     """Yields questions as known at the newest position and at others by chance, of days until there."""
     draw, head = random.Random(f"{SEED}/{indicator}"), head_position(connection)  # noqa: S311 (which questions are asked)
     by = definitions()[indicator].by
     for number in range(QUESTIONS):
-        position = head if number < 2 else draw.randrange(head // 10, head)
+        position = head if number < 2 else draw.randrange(begin + (head - begin) // 10, head)
         day = day_of_position(connection, position) - timedelta(days=draw.randrange(DAYS) if number else 0)
         yield Question(indicator, day, position, by[0] if by and number % 2 else "")
 
 
-def _asked(connection: psycopg.Connection, indicator: str) -> tuple[float, float]:
+def _asked(connection: psycopg.Connection, indicator: str, begin: int) -> tuple[float, float]:
     """Returns the median and the most milliseconds of the answers to some questions."""
     took = []
-    for question in _questions(connection, indicator):
+    for question in _questions(connection, indicator, begin):
         began = time.perf_counter()
         # A refusal of a day before the first event is an answer too.
         with suppress(HubError):

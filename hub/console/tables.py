@@ -15,7 +15,10 @@ HIDDEN = "※"
 
 
 class Cell(NamedTuple):
-    """A cell: its text, where it leads, *mark* "attention" or "fault" or "fine", a code small and grey, a province's colour, a tooltip."""
+    """A cell: its text, where it leads, *mark* "attention" or "fault" or "fine", a code small and grey, a province's colour, a tooltip.
+
+    *line* are values that are drawn beside it.
+    """
 
     text: str
     href: str = ""
@@ -23,6 +26,7 @@ class Cell(NamedTuple):
     code: str = ""
     swatch: str = ""
     title: str = ""
+    line: tuple[float, ...] = ()
 
     @property
     def width(self) -> str:

@@ -19,10 +19,11 @@ from hub.journal.corrections import Change, changes
 from hub.journal.reader import Recorded, events_at, read_page
 from hub.projections.projection import Key, Projection, Row
 from hub.projections.views.agreements import AGREEMENTS
-from hub.projections.views.indicator_answers import INDICATOR_ANSWERS
+from hub.projections.views.indicator_answers import INDICATOR_ANSWERS, Answers
 from hub.projections.views.indicator_taps import INDICATOR_TAPS
 from hub.projections.views.indicator_things import INDICATOR_THINGS
 from hub.projections.views.raised_findings import RAISED_FINDINGS
+from hub.projections.views.usage_ways import Ways
 
 _PAGE = 10_000
 # The views that keep what is counted.
@@ -60,6 +61,16 @@ class Known:
     def is_kept(self) -> bool:
         """Whether the views that keep what is counted have reached the position."""
         return self._have_reached(KEEPING)
+
+    @cached_property
+    def answers(self) -> Answers:
+        """What was known of answers and taps."""
+        return Answers(self.connection, self.position)
+
+    @cached_property
+    def uses(self) -> Ways:
+        """What was known of uses; raises ViewBehind."""
+        return Ways(self.connection, self.position)
 
     def _have_reached(self, views: Sequence[str]) -> bool:
         try:

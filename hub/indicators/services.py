@@ -21,7 +21,7 @@ from hub.domain.unusual_use.finding import CLEARED, CONFIRMED, STATES_AFTER
 from hub.indicators.found import Counted, Found, cells, day_or_none, total
 from hub.indicators.record import Known
 from hub.indicators.sources import Source
-from hub.projections.views.usage_ways import Way, ways
+from hub.projections.views.usage_ways import Way
 
 
 def scenarios(known: Known, _: Source, asked: Asked, __: tuple[str, ...]) -> Found:
@@ -130,4 +130,4 @@ def unusual_uses(known: Known, _: Source, asked: Asked, __: tuple[str, ...]) -> 
 
 def _uses(known: Known, asked: Asked) -> Mapping[Way, int]:
     """Returns the uses of the window. May raise ViewBehind."""
-    return ways(known.connection, asked.first_day.isoformat(), asked.day.isoformat(), known.position)
+    return known.uses.of(asked.first_day.isoformat(), asked.day.isoformat())

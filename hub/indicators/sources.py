@@ -29,7 +29,6 @@ from hub.projections.views.cases import CASE_KINDS, fact_of
 from hub.projections.views.concessions import CONCESSIONS
 from hub.projections.views.concessions import KINDS as CONCESSION_KINDS
 from hub.projections.views.funds import FUND_ROWS, ROW_KINDS
-from hub.projections.views.indicator_answers import Answers
 from hub.projections.views.indicator_cells import Cell
 from hub.projections.views.indicator_rows import TYING, card_of
 from hub.projections.views.indicator_taps import tap_of, taps
@@ -64,10 +63,6 @@ class Kept:
         """Nothing is read yet."""
         self._known = known
 
-    @cached_property
-    def _answers(self) -> Answers:
-        return Answers(self._known.connection, self._known.position)
-
     def cells(self, figure: str, asked: Asked) -> list[Cell]:
         """Adds up what is kept."""
         day = epoch_day_of(asked.day)
@@ -75,13 +70,13 @@ class Kept:
             found = taps(self._known.connection, epoch_day_of(asked.first_day), day, self._known.position)
             return [Cell("", found, found)] if found else []
         if figure == "K10":
-            return self._answers.cells(figure, day)
+            return self._known.answers.cells(figure, day)
         return indicator_cells.cells(self._known.connection, figure, day, self._known.position)
 
     def first_day(self, indicator: str) -> int | None:
         """Looks for the first day that has something left."""
         if indicator == "K10":
-            return self._answers.first_day()
+            return self._known.answers.first_day()
         return indicator_cells.first_day(self._known.connection, _DAYS_OF.get(indicator, indicator), self._known.position)
 
 

@@ -15,7 +15,7 @@ from hub.projections.rebuild import rebuild
 from hub.projections.views import blocks
 from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.usage_counts import Counts, Wanted, changed, counts
-from hub.projections.views.usage_ways import Way, ways
+from hub.projections.views.usage_ways import Way, Ways
 from tests.recording import AT_S, Recording, correcting, journey, reversing, shown
 
 HOUR_S, DAY_S = 3_600, 86_400
@@ -95,14 +95,14 @@ def test_uses_by_province_are_known_at_each_position_by_eras_blocks_and_the_rest
 
     then = [known(position) for position in range(head + 1)]
     assert len({str(one) for one in then}) > 4
-    assert [ways(views, DAY, "2025-09-02", position) for position in range(head + 1)] == then
+    assert [Ways(views, position).of(DAY, "2025-09-02") for position in range(head + 1)] == then
     assert rebuild(views, DAILY_USAGE).is_equal
     # A release before had no blocks, and did not say since when a fact counts.
     views.execute("UPDATE views.daily_usage_facts SET first_position = NULL")
     views.execute("TRUNCATE views.usage_blocks")
-    assert [ways(views, DAY, "2025-09-02", position) for position in range(head + 1)] == then
+    assert [Ways(views, position).of(DAY, "2025-09-02") for position in range(head + 1)] == then
     with pytest.raises(ViewBehind):
-        ways(views, DAY, DAY, head + 1)
+        Ways(views, head + 1)
 
 
 def test_sums_by_the_day_of_knowing_come_to_the_counts(dsn: str, journal: Recording, views: psycopg.Connection) -> None:

@@ -2,6 +2,7 @@
 
 from markupsafe import Markup, escape
 
+from hub.console.drawing.bars import sparkline
 from hub.console.tables import Cell, Table
 
 # What is said in words has a sign before it, so that nobody needs to see colours.
@@ -20,7 +21,8 @@ def cell(one: Cell) -> Markup:
     said = f'<a href="{escape(one.href)}">{text}</a>' if one.href else text
     swatch = f'<span class="swatch {escape(one.swatch)}" aria-hidden="true"></span> ' if one.swatch else ""
     code = f' <code class="code">{escape(one.code)}</code>' if one.code and one.code != one.text else ""
-    return Markup(f"{swatch}{begin}{said}{end}{code}")  # noqa: S704 (what is not our own is escaped)
+    line = Markup(" ") + sparkline(one.line) if one.line else ""
+    return Markup(f"{swatch}{begin}{said}{end}{code}{line}")  # noqa: S704 (what is not our own is escaped)
 
 
 def rows(table: Table) -> Markup:

@@ -20,7 +20,8 @@ from hub.indicators.trend import Point, trend
 from hub.words.further_kinds import kind_words
 from hub.words.indicators import BESIDE, BREAKDOWNS, HIDDEN, HOW, NOT_RECORDED, breakdown_words
 
-MONTHS, MOST_REPORTS = 12, 20
+# Of each in the list a few months, drawn small.
+MONTHS, FEW_MONTHS, MOST_REPORTS = 12, 6, 20
 # A page waits for no more events to be counted again: some 0.3 s.
 MOST_EVENTS = 20_000
 _FIGURE = Column("figure", "数", "Figure", "number")
@@ -39,6 +40,7 @@ def indicators(page: Page) -> Shown:
         Column("name", "名称", "Name"),
         _FIGURE,
         _SHARE,
+        Column("trend", f"{FEW_MONTHS} 个月", f"{FEW_MONTHS} months"),
         Column("targets", "目标与公布", "Targets and published"),
     )
     values = {"day": day.isoformat(), "position": position}
@@ -118,12 +120,22 @@ def _row(page: Page, record: Known, question: Question, said: Definition) -> tup
     name = Cell(_text(page, said.name), page.link(f"/indicators/{said.id}", on=question.as_of.isoformat()))
     targets = page.t("；", "; ").join(_target(page, one) for one in said.targets) or "—"
     try:
-        figures = ask(record, question).figures
+        found = ask(record, question)
     except HubError as refusal:
-        return said.id, name, "—", "—", in_words(refusal, page.words).said
-    if not figures:
-        return said.id, name, page.t(*NOT_RECORDED), "—", targets
-    return (said.id, name, *_figure(page, figures[0]), targets)
+        return said.id, name, "—", "—", "—", in_words(refusal, page.words).said
+    if not found.figures:
+        return said.id, name, page.t(*NOT_RECORDED), "—", "—", targets
+    return (said.id, name, *_figure(page, found.figures[0]), _line(record, found), targets)
+
+
+def _line(record: Known, found: Answer) -> Cell:
+    """Returns the way from the first total of the last months that is shown; none where each would have to be counted again."""
+    points = [one for one in trend(record, found, FEW_MONTHS) if one.numerator is not None] if record.is_kept else []
+    if len(points) < 2:
+        return Cell("—")
+    first, whole = points[0].numerator or 0, points[0].denominator
+    line = tuple((one.numerator or 0) / (one.denominator or 1) for one in points)
+    return Cell(f"{f'{first:,}' if whole is None else _percent(first, whole)} →", title=points[0].day.isoformat(), line=line)
 
 
 def _figure(page: Page, one: Figure | None) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """View: answers (K10), by the block of positions that they are in, business day and cell; and the days of answers and taps.
 
-There are many, and none changes another: what came in the block that a position is in is read from the journal.
+There are many, and none changes another: what came in the block that a position is in is read from the journal. Each figure is added up by
+eras as well, under a name of its own, where *block* has the era.
 """
 
 from collections.abc import Iterator
@@ -16,10 +17,11 @@ from hub.journal.corrections import changes
 from hub.journal.reader import Recorded, read_page
 from hub.projections.projection import CellView, Signed
 from hub.projections.touched import folds_in
-from hub.projections.views.blocks import block_of, edge
+from hub.projections.views.blocks import block_of, edge, era_of
 from hub.projections.views.indicator_cells import Cell
 
 KINDS = frozenset({ANSWER, *TAPS})
+_BY_ERA = ":eras"
 
 
 def _counted(one: Recorded) -> Iterator[tuple[str, int, str, int, int]]:
@@ -35,11 +37,13 @@ def _counted(one: Recorded) -> Iterator[tuple[str, int, str, int, int]]:
 
 def derive(recorded: Recorded, corrected: Recorded | None) -> Iterator[Signed]:
     """Counts an event that is in force, and takes off what is no more."""
-    block = block_of(recorded.in_force_since)
+    block, era = block_of(recorded.in_force_since), era_of(recorded.in_force_since)
     for one, sign in ((corrected, -1), (None if recorded.is_reversal else recorded, 1)):
         if one is not None and one.kind in KINDS:
             for figure, day, cell, inside, whole in _counted(one):
-                yield (figure, block, day, cell), (sign * inside, sign * whole)
+                values = sign * inside, sign * whole
+                yield (figure, block, day, cell), values
+                yield (figure + _BY_ERA, era, day, cell), values
 
 
 INDICATOR_ANSWERS = CellView(
@@ -57,20 +61,20 @@ class Answers:
 
     def __init__(self, connection: psycopg.Connection, position: int) -> None:
         """Reads the block that the position is in."""
-        self._connection, last = connection, edge(position)
-        self._block = last.block
+        self._connection, self._edge = connection, edge(position)
         self._rest: dict[tuple[str, int, str], list[int]] = {}
-        begin = last.first - 1
+        begin = self._edge.first - 1
         changed = changes(connection, begin, position)
         page = read_page(connection, begin, position, KINDS, also=changed)
         for _, recorded, corrected in folds_in(page, changed):
             for (figure, _block, day, cell), values in derive(recorded, corrected):
-                known = self._rest.setdefault((figure, day, cell), [0, 0])
-                known[0], known[1] = known[0] + values[0], known[1] + values[1]
+                if not figure.endswith(_BY_ERA):
+                    known = self._rest.setdefault((figure, day, cell), [0, 0])
+                    known[0], known[1] = known[0] + values[0], known[1] + values[1]
 
     def cells(self, figure: str, day: int) -> list[Cell]:
         """Returns what a figure came to at the end of a day; cells that have nothing are left out."""
-        rows = self._connection.execute(_CELLS, {"figure": figure, "block": self._block, "day": day}).fetchall()
+        rows = self._connection.execute(_CELLS, {**self._asked(figure), "day": day}).fetchall()
         found = {cell: [int(inside), int(whole)] for cell, inside, whole in rows}
         for (name, at, cell), values in self._rest.items():
             if name == figure and at <= day:
@@ -80,15 +84,21 @@ class Answers:
 
     def first_day(self) -> int | None:
         """Returns the first day of an answer or a tap."""
-        found = {int(day): int(count) for day, count in self._connection.execute(_DAYS, (self._block,)).fetchall()}
+        rows = self._connection.execute(_DAYS, self._asked(f"K10:{DAYS}")).fetchall()
+        found = {int(day): int(count) for day, count in rows}
         for (name, day, _), values in self._rest.items():
             if name == f"K10:{DAYS}":
                 found[day] = found.get(day, 0) + values[1]
         return min((day for day, count in found.items() if count), default=None)
 
+    def _asked(self, figure: str) -> dict[str, object]:
+        return self._edge._asdict() | {"figure": figure, "by_era": figure + _BY_ERA}
 
-_CELLS = """
-    SELECT cell, sum(inside), sum(whole) FROM views.indicator_answers
-    WHERE figure = %(figure)s AND block < %(block)s AND day <= %(day)s GROUP BY cell"""
-_DAYS = f"""
-    SELECT day, sum(whole) FROM views.indicator_answers WHERE figure = 'K10:{DAYS}' AND block < %s GROUP BY day"""  # noqa: S608 (our own name)
+
+_KNOWN = """
+    SELECT day, cell, inside, whole FROM views.indicator_answers WHERE figure = %(by_era)s AND block < %(era)s
+    UNION ALL
+    SELECT day, cell, inside, whole FROM views.indicator_answers
+    WHERE figure = %(figure)s AND block >= %(first_block)s AND block < %(block)s"""
+_CELLS = f"SELECT cell, sum(inside), sum(whole) FROM ({_KNOWN}) k WHERE day <= %(day)s GROUP BY cell"  # noqa: S608 (our own text)
+_DAYS = f"SELECT day, sum(whole) FROM ({_KNOWN}) k GROUP BY day"  # noqa: S608 (our own text)

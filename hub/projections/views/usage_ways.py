@@ -22,26 +22,32 @@ class Way(NamedTuple):
     scenario: str
 
 
-def ways(connection: psycopg.Connection, day: str, until: str, position: int) -> Mapping[Way, int]:
-    """Returns the uses of business days from *day* through *until*; raises ViewBehind."""
-    wanted = Wanted(day, until)
-    found: dict[Way, int] = {}
-    with connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        if position > (reached := reached_by(connection)):
-            raise ViewBehind(as_of_position=reached)
-        is_before = connection.execute(_OF_BEFORE).fetchone() is not None
-        if not is_before:
-            last = edge(position)
-            rows = connection.execute(_KNOWN, {**last._asdict(), "day": day, "until": until}).fetchall()
+class Ways:
+    """What was known at a position of uses by way."""
+
+    def __init__(self, connection: psycopg.Connection, position: int) -> None:
+        """Reads what changed in the block that the position is in; raises ViewBehind."""
+        self._connection, self._edge = connection, edge(position)
+        with connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            if position > (reached := reached_by(connection)):
+                raise ViewBehind(as_of_position=reached)
+            self._is_of_before = connection.execute(_OF_BEFORE).fetchone() is not None
+            self._rest = {} if self._is_of_before else moved_between(connection, self._edge.first - 1, position)
+
+    def of(self, day: str, until: str) -> Mapping[Way, int]:
+        """Returns the uses of business days from *day* through *until*."""
+        wanted, found = Wanted(day, until), dict[Way, int]()
+        if self._is_of_before:
+            cells = {one.cell: one.uses for one in counts(self._connection, wanted, self._edge.position).cells}
+        else:
+            rows = self._connection.execute(_KNOWN, {**self._edge._asdict(), "day": day, "until": until}).fetchall()
             found = {Way(*row[:3]): int(row[3]) for row in rows}
-            moved = ((cell, uses) for cell, (uses, _) in moved_between(connection, last.first - 1, position).items() if wanted.has(cell))
-    if is_before:
-        moved = ((one.cell, one.uses) for one in counts(connection, wanted, position).cells)
-    for cell, uses in moved:
-        way = Way(cell.issuer, cell.region[:2], cell.scenario)
-        found[way] = found.get(way, 0) + uses
-    return {way: uses for way, uses in found.items() if uses}
+            cells = {cell: uses for cell, (uses, _) in self._rest.items() if wanted.has(cell)}
+        for cell, uses in cells.items():
+            way = Way(cell.issuer, cell.region[:2], cell.scenario)
+            found[way] = found.get(way, 0) + uses
+        return {way: uses for way, uses in found.items() if uses}
 
 
 # Rows of a release before do not say since when they count, and neither has it added up by blocks.
