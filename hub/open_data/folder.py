@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,10 @@ from hub.tlog import note
 from hub.tlog.note import Checkpoint
 
 CATALOGUE, PROVENANCE = "catalog.jsonld", "provenance.csv"
+SIGNATURE = f"{CATALOGUE}.p7s"
+# Returns a signature of a catalogue; and whether there is one that holds already.
+Sign = Callable[[bytes], bytes]
+Holds = Callable[[bytes, bytes], bool]
 _MOST = 10_000
 
 
@@ -35,6 +39,10 @@ class CatalogueMalformed(HubError):
     """目录损坏或缺失：请重新制作 the catalogue is damaged or missing; write the folder again:"""
 
 
+class CatalogueUnsigned(HubError):
+    """目录没有签名：请向枢纽取有签名的一份，或用 --unsigned 只核对文件 the catalogue has no signature: get one that has, or check the files alone with --unsigned."""  # noqa: E501 (words in two languages)
+
+
 class Written(NamedTuple):
     """What was done: the files with whether each was written, and the reports of indicators that are withheld."""
 
@@ -42,8 +50,12 @@ class Written(NamedTuple):
     withheld: Sequence[str]
 
 
-def write(connection: psycopg.Connection, folder: Path, licence: str) -> Written:
+def write(
+    connection: psycopg.Connection, folder: Path, licence: str, sign: Sign | None = None, holds: Holds = lambda _, __: False
+) -> Written:
     """Writes what is not there as it should be; raises NothingToPublish, FolderForeign, CellUnfit, OSError.
+
+    Two signatures of one catalogue differ, so one that is there and holds stays; without *sign* there is none.
 
     A checkpoint that was written for a report stays: a later one would say no more.
     """
@@ -60,6 +72,12 @@ def write(connection: psycopg.Connection, folder: Path, licence: str) -> Written
         if done.setdefault(path, not target.is_file() or target.read_bytes() != content):
             with whole(target) as file:
                 file.write(content)
+    signature = folder / SIGNATURE
+    if sign is None:
+        signature.unlink(missing_ok=True)
+    elif done.setdefault(SIGNATURE, not (signature.is_file() and holds(files[CATALOGUE], signature.read_bytes()))):
+        with whole(signature) as file:
+            file.write(sign(files[CATALOGUE]))
     return Written(done, [one.report for one in withheld])
 
 
@@ -123,7 +141,7 @@ def _holds(connection: psycopg.Connection, content: bytes, position: int) -> boo
 
 def _refuse_foreign(folder: Path, files: Mapping[str, bytes]) -> None:
     # What a run that was killed had not finished is written again.
-    known = {*files, *(part_of(Path(path)).as_posix() for path in files)}
+    known = {*files, SIGNATURE, *(part_of(Path(path)).as_posix() for path in (*files, SIGNATURE))}
     for path in _paths(folder):
         if path not in known:
             raise FolderForeign(path)
@@ -145,7 +163,16 @@ def check(folder: Path) -> list[str]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise CatalogueMalformed(str(folder)) from None
     wrong = [path for path, digest in sums.items() if not _has(folder, path, digest)]
-    return wrong + sorted(path for path in _paths(folder) if path not in sums and path != CATALOGUE)
+    return wrong + sorted(path for path in _paths(folder) if path not in sums and path not in (CATALOGUE, SIGNATURE))
+
+
+def catalogue_with_signature(folder: Path, most: int) -> tuple[bytes, bytes]:
+    """Returns the catalogue of a folder and its signature, of no more bytes than *most*; raises CatalogueUnsigned."""
+    try:
+        with (folder / SIGNATURE).open("rb") as file:
+            return (folder / CATALOGUE).read_bytes(), file.read(most)
+    except OSError:
+        raise CatalogueUnsigned from None
 
 
 def _has(folder: Path, path: str, digest: str) -> bool:

@@ -71,10 +71,11 @@ def test_a_finding_is_shown_once_the_look_is_recorded_reviewed_and_cleared_and_c
     assert (after.outcome, list(after.reasons)) == (before.outcome, list(before.reasons))
 
 
-def test_the_other_side_neither_lists_nor_sees_nor_reviews_what_does_not_concern_it(
-    sichuan: Province, raised: protos.RaisedFinding
+def test_the_other_side_neither_lists_nor_counts_nor_sees_nor_reviews_what_does_not_concern_it(
+    sichuan: Province, desk: finding_service_pb2_grpc.FindingServiceStub, raised: protos.RaisedFinding
 ) -> None:
     other = finding_service_pb2_grpc.FindingServiceStub(sichuan.channel)
+    assert [_raised(one, "PIN_BURST") for one in (desk, other)] == [1, 0]
     assert not other.ListFindings(protos.ListFindingsRequest(rule_code="PIN_BURST"), timeout=DEADLINE_S).findings
     request = protos.GetFindingRequest(finding_code=raised.finding_code)
     assert refused(lambda: other.GetFinding(request, timeout=DEADLINE_S)).reason == "FINDING_UNKNOWN"

@@ -1,6 +1,7 @@
 """Open data: the same folder again, a catalogue that names all of it, nobody in it, and no hidden figure that follows from the folder."""
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -11,6 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from cryptography.hazmat.primitives import hashes
 from typer.testing import CliRunner
 
 from hub.cli import app
@@ -19,10 +21,13 @@ from hub.indicators.asking import Question, ask
 from hub.indicators.record import Known
 from hub.meeting import report
 from hub.open_data import folder as folders
+from hub.open_data import signature
 from hub.open_data.catalogue import DICTIONARY
 from hub.open_data.folder import CatalogueMalformed, FolderForeign, check, write
 from hub.open_data.published import CellUnfit, published
+from hub.open_data.signature import CatalogueSignatureWrong
 from hub.tlog.note import Checkpoint
+from hub.trust.report_keys import open_report_signer
 from tests.meeting.conftest import Reports
 
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
@@ -218,8 +223,9 @@ def test_a_run_that_was_killed_is_gone_on_with(reports: Reports, tmp_path: Path)
     assert check(tmp_path) == []
 
 
-def test_the_command_writes_and_checks(reports: Reports, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_command_writes_signs_and_checks(reports: Reports, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HUB_DSN", reports.year.dsn)
+    monkeypatch.setenv("HUB_DATA_DIR", str(tmp_path / "data"))
     to = str(tmp_path / "open")
 
     def run(*arguments: str) -> tuple[int, str]:
@@ -228,8 +234,45 @@ def test_the_command_writes_and_checks(reports: Reports, monkeypatch: pytest.Mon
 
     code, said = run("write", to, "--json")
     assert code == 0 and json.loads(said.splitlines()[-1])["files"]["catalog.jsonld"]
-    assert run("check", to) == (0, f"✓ {to}\n")
+    code, said = run("check", to)
+    assert code == 0 and said.startswith(f"✓ {to}\n✓ ") and "signed by" in said
+    # Two signatures differ: one that holds stays.
+    assert not any(json.loads(run("write", to, "--json")[1].splitlines()[-1])["files"].values())
     assert [run("write", to, "--licence", one)[0] for one in ("not an address", "https://")] == [2, 2]
+    _rewrite(tmp_path / "open")
+    # By its own catalogue nothing is wrong; the signature says that the catalogue is another.
+    code, said = run("check", to)
+    assert code == 1 and "signature does not hold" in said
+    assert run("check", to, "--unsigned") == (0, f"✓ {to}\n")
+    signature = tmp_path / "open" / folders.SIGNATURE
+    for content in (b"", b"0\x80", signature.read_bytes()[:-9]):
+        signature.write_bytes(content)
+        assert run("check", to)[0] == 1
+    assert run("write", to)[0] == run("check", to)[0] == 0
+    assert run("write", to, "--unsigned")[0] == 0 and not signature.exists()
+    code, said = run("check", to)
+    assert code == 1 and "has no signature" in said
     (tmp_path / "open" / "datasets" / "k2.csv").write_text("")
-    assert run("check", to)[0] == 1
+    assert run("check", to, "--unsigned")[0] == 1
     assert run("check", str(tmp_path / "nothing"))[0] == 1
+
+
+def test_a_signature_of_another_authority_or_for_another_use_is_none(tmp_path: Path) -> None:
+    ours, theirs = (open_report_signer(tmp_path / name) for name in ("ours", "theirs"))
+    signed = signature.sign(b"catalogue", ours)
+    assert signature.check(b"catalogue", signed, ours.authorities).fingerprint == ours.certificate.fingerprint(hashes.SHA256()).hex()
+    for content, made, authorities in (
+        (b"another", signed, ours.authorities), (b"catalogue", signed, theirs.authorities),
+        (b"catalogue", signature.sign(b"catalogue", theirs), ours.authorities),
+    ):  # fmt: skip
+        with pytest.raises(CatalogueSignatureWrong):
+            signature.check(content, made, authorities)
+
+
+def _rewrite(folder: Path) -> None:
+    """Alters a figure and writes its sum into the catalogue, as who has the folder can."""
+    file, catalogue = folder / "datasets" / "k2.csv", folder / folders.CATALOGUE
+    before = hashlib.sha256(file.read_bytes()).hexdigest()
+    file.write_bytes(file.read_bytes().replace(b"K2", b"K3"))
+    after = hashlib.sha256(file.read_bytes()).hexdigest()
+    catalogue.write_text(catalogue.read_text("utf-8").replace(before, after), "utf-8")

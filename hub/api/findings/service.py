@@ -98,7 +98,7 @@ class FindingService:
         """Lists the rules in force, with what became of the findings of each version."""
 
         def found(connection: psycopg.Connection) -> protos.ListFindingRulesResponse:
-            counted = tallies(connection, participant_key(caller.urn))
+            counted = tallies(connection, (caller.province,), participant_key(caller.urn))
             in_force = rule_versions(connection)
             return protos.ListFindingRulesResponse(rules=[rule_message(some[-1], counted.get(code, [])) for code, some in in_force.items()])
 

@@ -30,10 +30,6 @@ class _AsRendered(IncrementalPdfFileWriter):
 
 def sign(unsigned: bytes, signer: ReportSigner) -> bytes:
     """Returns the signed file; no change may follow."""
-    chain = SimpleCertificateStore()
-    chain.register_multiple(as_asn1(one) for one in signer.authorities)
-    key = load_private_key_from_pemder_data(signer.key, None)
-    simple = signers.SimpleSigner(signing_cert=as_asn1(signer.certificate), signing_key=key, cert_registry=chain)
     meta = signers.PdfSignatureMetadata(
         field_name=FIELD,
         subfilter=fields.SigSeedSubFilter.PADES,
@@ -42,7 +38,15 @@ def sign(unsigned: bytes, signer: ReportSigner) -> bytes:
         docmdp_permissions=fields.MDPPerm.NO_CHANGES,
         reason="审计报告 audit report",
     )
-    return bytes(signers.sign_pdf(_AsRendered(BytesIO(unsigned)), meta, simple).getvalue())
+    return bytes(signers.sign_pdf(_AsRendered(BytesIO(unsigned)), meta, simple_signer(signer)).getvalue())
+
+
+def simple_signer(signer: ReportSigner) -> signers.SimpleSigner:
+    """Returns the key that signs as the library of signatures has it, with the authorities above its certificate."""
+    chain = SimpleCertificateStore()
+    chain.register_multiple(as_asn1(one) for one in signer.authorities)
+    key = load_private_key_from_pemder_data(signer.key, None)
+    return signers.SimpleSigner(signing_cert=as_asn1(signer.certificate), signing_key=key, cert_registry=chain)
 
 
 def as_asn1(certificate: x509.Certificate) -> asn1.Certificate:

@@ -36,7 +36,7 @@ def findings(page: Page) -> Shown:
     with page.reading() as connection:
         head = head_position(connection)
         found = listed(connection, Wanted(state, rule, seen, page.whole("before"), MOST))
-        in_force, counted = rule_versions(connection), tallies(connection)
+        in_force, counted = rule_versions(connection), tallies(connection, seen)
     columns = (
         Column("finding", "编号", "Code", "code"),
         Column("rule", "规则", "Rule"),

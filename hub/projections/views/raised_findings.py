@@ -115,10 +115,10 @@ def of_subjects(connection: psycopg.Connection, subjects: Sequence[bytes]) -> li
     return [_listed(row) for row in connection.execute(_OF_SUBJECTS, {"subjects": list(subjects)}).fetchall()]
 
 
-def tallies(connection: psycopg.Connection, but_of: bytes = b"") -> dict[str, list[Tally]]:
-    """Reads what became of the findings of each rule, by version; those of a subject may be left out."""
+def tallies(connection: psycopg.Connection, provinces: Sequence[str] = ("50", "51"), but_of: bytes = b"") -> dict[str, list[Tally]]:
+    """Reads what became of the findings of each rule, by version: of those that somebody may list, so that no count is of others'."""
     found: dict[str, list[Tally]] = {}
-    asked = {"confirmed": CONFIRMED, "cleared": CLEARED, "stale": STALE, "but_of": but_of}
+    asked = {"confirmed": CONFIRMED, "cleared": CLEARED, "stale": STALE, "but_of": but_of, "provinces": list(provinces)}
     for rule, version, total, confirmed, cleared, stale in connection.execute(_TALLIES, asked).fetchall():
         found.setdefault(rule, []).append(Tally(version, total - confirmed - cleared - stale, confirmed, cleared, stale))
     return found
@@ -130,13 +130,15 @@ def _listed(row: Row) -> Listed:
 
 
 _COLUMNS = ", ".join(Listed._fields)
+_SEEN = """(string_to_array(provinces, ' ') && %(provinces)s::text[] OR (provinces = '' AND cardinality(%(provinces)s::text[]) > 1))
+      AND subject <> %(but_of)s"""
 _LISTED = f"""SELECT {_COLUMNS} FROM views.raised_finding
     WHERE position < %(before)s AND (%(state)s = '' OR state = %(state)s) AND (%(rule_code)s = '' OR rule_code = %(rule_code)s)
-      AND (string_to_array(provinces, ' ') && %(provinces)s::text[] OR (provinces = '' AND cardinality(%(provinces)s::text[]) > 1))
-      AND subject <> %(but_of)s
+      AND {_SEEN}
     ORDER BY position DESC LIMIT %(most)s""".encode()  # noqa: S608 (our own columns)
 _CODED = f"SELECT {_COLUMNS} FROM views.raised_finding WHERE code = %(code)s".encode()  # noqa: S608 (our own columns)
 _OF_SUBJECTS = f"SELECT {_COLUMNS} FROM views.raised_finding WHERE subject = ANY (%(subjects)s) ORDER BY position".encode()  # noqa: S608
-_TALLIES = b"""SELECT rule_code, rule_version, count(*), count(*) FILTER (WHERE state = %(confirmed)s),
+_TALLIES = f"""SELECT rule_code, rule_version, count(*), count(*) FILTER (WHERE state = %(confirmed)s),
         count(*) FILTER (WHERE state = %(cleared)s), count(*) FILTER (WHERE state = %(stale)s)
-    FROM views.raised_finding WHERE subject <> %(but_of)s GROUP BY rule_code, rule_version ORDER BY rule_code, rule_version"""
+    FROM views.raised_finding WHERE {_SEEN} GROUP BY rule_code, rule_version
+    ORDER BY rule_code, rule_version""".encode()  # noqa: S608 (our own text)

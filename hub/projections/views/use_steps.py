@@ -79,5 +79,5 @@ USE_STEPS = Projection(
     in_parts=True,
     appends=True,
     marks={DECISION: UNKNOWN.encode()},
-    indexes=("subject, occurred_us",),
+    indexes=("subject, occurred_us", "occurred_us"),
 )
