@@ -32,6 +32,7 @@ from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.indicator_answers import INDICATOR_ANSWERS
 from hub.projections.views.indicator_taps import INDICATOR_TAPS
 from hub.projections.views.indicator_things import INDICATOR_THINGS
+from hub.projections.views.raised_findings import RAISED_FINDINGS
 
 KEEPING: tuple[View, ...] = (INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS)
 # Of each indicator so many questions, half of them by their first breakdown.
@@ -48,7 +49,7 @@ def measure(config: Config, events: int, report: Report, times: int = 1) -> dict
         place = stack.enter_context(ground(config, list(FEEDS)))
         begin = _fill(place, events, report, times)
         connection = stack.enter_context(runner.connect(place.dsn, "hub-bench"))
-        views = (*KEEPING, DAILY_USAGE, AGREEMENTS)
+        views = (*KEEPING, DAILY_USAGE, AGREEMENTS, RAISED_FINDINGS)
         create_views(connection, views)
         kept_per_s = {view.name: round(events / _folded(connection, view)) for view in views}
         report(f"kept: {kept_per_s} events a second")

@@ -23,7 +23,7 @@ from hub.indicators.sources import Kept
 from hub.journal.decisions import Decision, DecisionWriter
 from hub.journal.reader import head_position
 from hub.projections.views.blocks import BLOCK, ERA, block_of
-from hub.projections.views.usage_counts import Wanted, counts
+from hub.projections.views.usage_counts import Wanted, moved_between
 
 LOT, SEED = 200, 1
 # Tables by block with their figures: what each is added up by, and its eras.
@@ -109,7 +109,7 @@ def repeat(connection: psycopg.Connection, begin: int, times: int) -> int:
 
 
 def is_equal(connection: psycopg.Connection, known: Known, asked: Asked, times: int) -> bool:
-    """Whether what is found as known at a position is what SQL says of the single steps; uses are compared with the counts by region."""
+    """Whether what is found as known at a position is what SQL says of the single steps; uses are compared with the facts."""
     day, until = asked.first_day.isoformat(), asked.day.isoformat()
     figures = [
         figure for (figure,) in connection.execute("SELECT DISTINCT figure FROM views.indicator_steps WHERE figure NOT LIKE '%:days'")
@@ -120,9 +120,13 @@ def is_equal(connection: psycopg.Connection, known: Known, asked: Asked, times: 
         by_sql = [(cell, int(inside), int(whole)) for cell, inside, whole in connection.execute(_BY_SQL, parameters).fetchall()]
         if [tuple(one) for one in Kept(known).cells(figure, question)] != by_sql:
             return False
+    # Of uses, by the facts: what each counted at the position, and what each of them counts.
     wanted = Wanted(day, until)
-    all_uses, then = counts(connection, wanted).sum[0], counts(connection, wanted, known.position).sum[0]
-    return sum(known.uses.of(day, until).values()) == (times - 1) * all_uses + then
+    then, now = (
+        sum(uses for cell, (uses, _) in moved_between(connection, 0, position).items() if wanted.has(cell))
+        for position in (known.position, head_position(connection))
+    )
+    return sum(known.uses.of(day, until).values()) == (times - 1) * now + then
 
 
 _STREAM = """
