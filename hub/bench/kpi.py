@@ -1,7 +1,7 @@
 """Indicators: how long an answer takes over many events, at positions and days by chance, and what it costs to keep what is counted.
 
 The events are the simulator's, with answers of the hub by chance. At one position each figure is counted from the events again, and is to
-be what is kept, cell for cell. What is kept may stand for events before these, so many times as many (`hub.bench.repeated`).
+be what is kept, cell for cell. What is kept may be repeated as if so many times as many events were before these (`hub.bench.repeated`).
 """
 
 import random

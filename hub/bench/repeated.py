@@ -1,4 +1,4 @@
-"""Indicators of many more events than are recorded: what is kept of a real journal stands for other events before it, so many times over.
+"""Indicators of many more events than are recorded: what is kept of a real journal is repeated before it.
 
 The journal's events are at the end of an era. What they come to by blocks is put into the blocks before them again and again, below nought
 where there is no room, and added up by eras. So an answer adds up as many rows as after so many events; things, facts and single steps,
@@ -75,7 +75,7 @@ def record(dsn: str, lots: Iterable[list[Decision]]) -> None:
 
 
 def repeat(connection: psycopg.Connection, begin: int, times: int) -> int:
-    """Has what is kept since a position stand for so many times as much; returns how many rows by block and era there are then."""
+    """Repeats what is kept since a position, so that it is there so many times; returns how many rows by block and era there are then."""
     width = block_of(head_position(connection)) - block_of(begin) + 1
     for table, names in _BY_BLOCK.items():
         sums = _SUMS.get(table, ("inside", "whole"))
@@ -122,10 +122,11 @@ def is_equal(connection: psycopg.Connection, known: Known, asked: Asked, times: 
             return False
     # Of uses, by the facts: what each counted at the position, and what each of them counts.
     wanted = Wanted(day, until)
-    then, now = (
-        sum(uses for cell, (uses, _) in moved_between(connection, 0, position).items() if wanted.has(cell))
-        for position in (known.position, head_position(connection))
-    )
+    with connection.transaction():
+        then, now = (
+            sum(uses for cell, (uses, _) in moved_between(connection, 0, position).items() if wanted.has(cell))
+            for position in (known.position, head_position(connection))
+        )
     return sum(known.uses.of(day, until).values()) == (times - 1) * now + then
 
 

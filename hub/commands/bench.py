@@ -268,7 +268,7 @@ def bench_funds(
 def bench_kpi(
     as_json: Json = False,
     events: Annotated[int, typer.Option(min=10_000, help="模拟事件数。Simulated events.")] = 1_000_000,
-    times: Annotated[int, typer.Option(min=1, help="所存代表多少倍的事件。How many times as many what is kept stands for.")] = 1,
+    times: Annotated[int, typer.Option(min=1, help="所存代表多少倍的事件。How many times what is kept is there.")] = 1,
 ) -> None:
     """指标：任意日期与位置的答复毫秒数；所存与重算逐格相等。Milliseconds of an answer; what is kept is what the events come to again."""
     result = hub.bench.kpi.measure(Config(), events, screen.print, times)

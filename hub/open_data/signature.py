@@ -1,6 +1,6 @@
 """The signature of a catalogue of open data: CMS beside it, by the key that signs the hub's reports. It names the sums of all files.
 
-What makes and checks signatures takes a while to load: whoever neither signs nor checks does without.
+What makes and checks signatures takes a while to load: who neither signs nor checks does without.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ MOST_BYTES = 1 << 20
 
 
 class CatalogueSignatureWrong(HubError):
-    """目录的签名不成立：可能有人重做了文件夹，请向枢纽另取一份 the catalogue's signature does not hold: somebody may have made the folder anew; get one from the hub."""  # noqa: E501 (words in two languages)
+    """目录的签名不成立：可能有人重做了文件夹，请向枢纽另取一份 the catalogue's signature does not hold: somebody may have made the folder again; get one from the hub."""  # noqa: E501 (words in two languages)
 
 
 class SignedBy(NamedTuple):
