@@ -20,8 +20,9 @@ from hub.domain.instants import timestamp
 from hub.domain.reference import Reference
 from hub.domain.reported import LedgerFinding
 from hub.domain.settlement_errors import FundBatchNotFound
+from hub.projections.views.fund_row_state import reports_in
 from hub.projections.views.fund_serials import FUND_SERIALS
-from hub.projections.views.funds import FUND_ACCOUNTS, FUND_BATCHES, FUND_ROWS, batch_name, reports_in
+from hub.projections.views.funds import FUND_ACCOUNTS, FUND_BATCHES, FUND_ROWS, batch_name
 
 
 class Named(NamedTuple):

@@ -26,6 +26,8 @@ from hub.domain.errors import HubError
 FEEDS = ("bench.cards", "bench.one", "bench.two", "bench.three", "bench.four")
 # Connections and streams on each of them.
 IN_FLIGHT = {1: (1, 1), 32: (4, 8), 256: (8, 32)}
+# A connection asks its next question when its time has come, whether the one before is answered or not.
+PACED = (4, 8)
 TURNS = 5
 LEAST_ROUNDS, ANSWER_BYTES = 200, 300
 _RATE = re.compile(r"finished in [^,]+, ([0-9.]+) req/s")
@@ -130,6 +132,15 @@ def recorded_calls(place: Ground, edge: HubProcess, in_flight: int, seconds: flo
     return calls
 
 
+def paced_calls(place: Ground, edge: HubProcess, each_s: int, seconds: float) -> Calls:
+    """Measures recorded calls, so many a second on each of four connections; raises MeasurementVoid unless each is in the journal."""
+    before, requests = decisions(place), int(PACED[0] * each_s * seconds)
+    calls = _h2load(edge, CHECK_METHOD, PACED, requests, each_s)
+    if decisions(place) - before != requests:
+        raise MeasurementVoid
+    return calls
+
+
 def decisions(place: Ground) -> int:
     """How many decisions the journal holds."""
     with psycopg.connect(place.dsn, autocommit=True) as connection:
@@ -144,17 +155,17 @@ def _calls(edge: HubProcess, method: str, in_flight: int, seconds: float) -> Cal
 def _timed(edge: HubProcess, method: str, in_flight: int, seconds: float) -> tuple[int, Calls]:
     """Runs h2load for about *seconds*: first a short run for the rate, then that many requests."""
     pilot = max(in_flight * 4, 200)
-    rate = _h2load(edge, method, in_flight, pilot).rate
+    rate = _h2load(edge, method, IN_FLIGHT[in_flight], pilot).rate
     requests = max(in_flight * 8, int(rate * seconds))
-    return requests + pilot, _h2load(edge, method, in_flight, requests)
+    return requests + pilot, _h2load(edge, method, IN_FLIGHT[in_flight], requests)
 
 
-def _h2load(edge: HubProcess, method: str, in_flight: int, requests: int) -> Calls:
-    connections, streams = IN_FLIGHT[in_flight]
+def _h2load(edge: HubProcess, method: str, in_flight: tuple[int, int], requests: int, each_per_s: int = 0) -> Calls:
+    takes_s = requests / in_flight[0] / each_per_s if each_per_s else 0
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory) / "log"
-        command = h2load_command(edge, method, (connections, streams), requests, Path(directory))
-        finished = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=300)
+        command = h2load_command(edge, method, in_flight, requests, Path(directory), each_per_s)
+        finished = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=300 + takes_s)
         rate = _RATE.search(finished.stdout)
         if f"{requests} succeeded, 0 failed" not in finished.stdout or rate is None:
             raise MeasurementVoid(finished.stdout[-300:])

@@ -89,7 +89,7 @@ def usage_event(number: int) -> event_pb2.Event:
 
 
 def fund_event(rows: int, number: int) -> event_pb2.Event:
-    """An event about a batch of funds: it is sent, then each of its rows is sent and paid, then it is closed."""
+    """An event about a batch of funds: it is sent, then each of its rows is, then the bank answers each of them, then it is closed."""
     event = event_pb2.Event(service_region="500103", scenario="FND.PAY")
     event.occurred_at.seconds = _START_S + (number > 1) + (number > 2 * rows + 1)
     event.source.system = "bench"
@@ -100,8 +100,8 @@ def fund_event(rows: int, number: int) -> event_pb2.Event:
     if number > 2 * rows + 1:
         event.fund_batch_closed.batch_no, event.fund_batch_closed.paid_total_fen = FUND_BATCH, rows * ROW_FEN
         return event
-    row_no = number // 2
-    if number % 2 == 0:
+    row_no = (number - 2) % rows + 1
+    if number < rows + 2:
         _name_card(event, row_no % CARDS)
         event.fund_row_sent.batch_no, event.fund_row_sent.row_no, event.fund_row_sent.attempt = FUND_BATCH, row_no, 1
         event.fund_row_sent.amount_fen = ROW_FEN

@@ -258,10 +258,10 @@ def bench_settle(
 def bench_funds(
     as_json: Json = False,
     rows: Annotated[int, typer.Option(min=1_000, help="批次的行数。Rows of the batch.")] = 100_000,
-    seconds: Annotated[float, typer.Option(min=1, help="其间核验的秒数。Seconds of checks meanwhile.")] = 10.0,
+    rows_per_s: Annotated[int, typer.Option(min=100, help="每秒送来的行数。Rows that come each second.")] = 2_100,
 ) -> None:
     """资金发放：边答复核验边入账的行每秒 对 要求的 2,100；批次多久结束。Rows a second while checks are answered; time to close."""
-    finish(hub.bench.funds.measure(Config(), rows, seconds, screen.print), as_json)
+    finish(hub.bench.funds.measure(Config(), rows, rows_per_s, screen.print), as_json)
 
 
 @app.command("kpi")

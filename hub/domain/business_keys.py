@@ -7,6 +7,7 @@ the same card at the same instant and place, with the same content.
 
 import hashlib
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 from chuanyu.exchange.v1 import event_pb2
@@ -136,8 +137,10 @@ def _unemployment(event: event_pb2.Event, message: Any) -> BusinessKey | None:
 def _named(name: str, *fields: str) -> Callable[[event_pb2.Event, Any], BusinessKey | None]:
     """Returns what makes the key of a kind from fields of its own message; all of them must be there."""
 
+    get, is_one = attrgetter(*fields), len(fields) == 1
+
     def key(_: event_pb2.Event, message: Any) -> BusinessKey | None:
-        values = tuple(getattr(message, field) for field in fields)
+        values = (get(message),) if is_one else get(message)
         return (name, *values) if all(values) else None
 
     return key

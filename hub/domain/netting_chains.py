@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.domain.card import Finding
-from hub.domain.funds.attempts import GIVES_BACK, RECOVERED, SENT, Said
+from hub.domain.funds.attempts import GIVES_BACK, PAID, RECOVERED, SENT, Said
 from hub.domain.funds.rows import reports_in
-from hub.domain.netting_facts import Counted, Net, cell, chosen, is_another_witness, joined, parted, repeats
+from hub.domain.funds.short_way import Plain, plain_of
+from hub.domain.netting_facts import NOTHING, Counted, Net, cell, chosen, is_another_witness, joined, parted, repeats
 from hub.domain.tellings import Telling
 
 # Fund rows
@@ -34,8 +35,24 @@ def payments_in(tellings: Sequence[Telling]) -> list[tuple[Sequence[Telling], Co
 
 def net_rows(tellings: Sequence[Telling]) -> Net:
     """Counts the payments of rows of fund batches: each on its own day, less what was recovered; what came back counts nothing."""
+    if len(tellings) == 2 and tellings[0].one == tellings[1].one and (plain := plain_of([said_in(telling) for telling in tellings])):
+        # Nearly every row: sent once, and answered once.
+        return _plain(plain, tellings)
+    return net_rows_at_length(tellings)
+
+
+def net_rows_at_length(tellings: Sequence[Telling]) -> Net:
+    """Counts the same by going through the acts of each row, however plain it is."""
     rows = [_row(row) for row in parted(tellings)]
     return joined(Net(tuple(counted for _, counted in payments), findings) for payments, findings in rows)
+
+
+def _plain(plain: Plain, row: Sequence[Telling]) -> Net:
+    answer = plain[1]
+    if answer is None or answer.kind != PAID:
+        return NOTHING
+    told = row[0] if row[0].position == answer.position else row[1]
+    return Net((Counted(cell(told, row), 1, answer.fen),))
 
 
 def _row(row: Sequence[Telling]) -> tuple[list[tuple[Sequence[Telling], Counted]], tuple[Finding, ...]]:

@@ -149,7 +149,11 @@ def _place(*names: str) -> str:
 
 def unpacked(text: str) -> list[Telling]:
     """Reads the tellings of a row."""
-    return [Telling(*fields)._replace(number=(fields[4][0], fields[4][1])) for fields in json.loads(text)]
+    return [_unpacked(*fields) for fields in json.loads(text)]
+
+
+def _unpacked(position: int, kind: str, occurred_us: int, recorded_us: int, number: list[int], *rest: Any) -> Telling:
+    return Telling(position, kind, occurred_us, recorded_us, (number[0], number[1]), *rest)
 
 
 def number_text(number: Number) -> str:
@@ -174,9 +178,17 @@ def _journey(_: str, message: Any) -> _More:
     return (f"{psam}/{sequence}" if psam or sequence else ""), "", "", entry_s * SECOND_US, 0
 
 
-def _fund_row(region: str, message: Any) -> _More:
-    account = message.account.key.hex() if hasattr(message, "account") else ""
-    return region[:2], getattr(message, "bank_serial", ""), account, 0, getattr(message, "attempt", 0) or getattr(message, "reason", 0)
+def _fund_row(kind: str) -> Callable[[str, Any], _More]:
+    # To ask a message for a field that its kind has not costs more than to read one that it has.
+    fields = getattr(event_pb2.Event(), kind).DESCRIPTOR.fields_by_name
+    has_account, has_serial = "account" in fields, "bank_serial" in fields
+    step = next((name for name in ("attempt", "reason") if name in fields), "")
+
+    def more(region: str, message: Any) -> _More:
+        account = message.account.key.hex() if has_account else ""
+        return region[:2], message.bank_serial if has_serial else "", account, 0, getattr(message, step) if step else 0
+
+    return more
 
 
 def _by_province(region: str, _: Any) -> _More:
@@ -212,11 +224,7 @@ _MORE: dict[str, Callable[[str, Any], _More]] = {
     "subsidy_applied": _by_province,
     "talent_allowance_applied": _by_province,
     "pension_transfer_requested": _by_province,
-    "fund_row_sent": _fund_row,
-    "fund_row_paid": _fund_row,
-    "fund_row_returned": _fund_row,
-    "fund_row_repaid": _fund_row,
-    "fund_row_recovered": _fund_row,
+    **{kind: _fund_row(kind) for kind in TOLD_KINDS if kind.startswith("fund_row_")},
     "coupon_redeemed": _by_province,
     "coupon_reversed": _by_province,
 }

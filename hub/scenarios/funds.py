@@ -13,8 +13,9 @@ from hub.domain.funds.answers import batch_message, row_message
 from hub.domain.funds.batches import SERIAL_SHARED, Batch, Cell, batch_at, cells_of, rewound
 from hub.domain.funds.rows import fold_row
 from hub.intake.request_rules import now_us
+from hub.projections.views.fund_row_state import FundRow
 from hub.projections.views.fund_serials import FUND_SERIALS, Serial
-from hub.projections.views.funds import FUND_BATCHES, FUND_ROWS, FundRow, batch_name
+from hub.projections.views.funds import FUND_BATCHES, FUND_ROWS, batch_name
 from hub.scenarios.filling import Names
 from hub.scenarios.ledgers import InMemory, OnDatabase, OnEdge, asked_of, findings_in, further_text
 from hub.scenarios.scenario import Ask

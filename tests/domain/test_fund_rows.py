@@ -8,10 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.domain.funds.attempts import PAID, RECOVERED, REPAID, RETURNED, SENT, Said
-from hub.domain.funds.batches import cells_of
+from hub.domain.funds.batches import cells_of, cells_of_plain
 from hub.domain.funds.rows import RowFold, fold_row, fold_row_at_length, reports_at_length, reports_in
+from hub.domain.funds.short_way import plain_of, result_of
+from hub.domain.indicators.plain_payments import payment_of, steps_of, steps_of_row
+from hub.domain.netting_chains import net_rows, net_rows_at_length
+from hub.domain.tellings import Telling
+from hub.projections.views.fund_row_state import packed, unpacked
 
 HOUR_US = 3_600_000_000
+# 2025-12-30 in +08:00.
+_DAYS_BEFORE_A_YEAR_S = 1_767_024_000
 OLD, NEW = "aa", "bb"
 CLOSED, FROZEN = 5, 4
 
@@ -260,3 +267,44 @@ def test_the_short_way_and_the_long_one_agree(reports: list[Said], at_us: int | 
     numbered = [one._replace(position=position) for position, one in enumerate(reports, 1)]
     assert fold_row(numbered, at_us) == fold_row_at_length(numbered, at_us)
     assert reports_in(numbered) == reports_at_length(numbered)
+
+
+@given(st.lists(_ANY, min_size=1, max_size=2))
+def test_what_a_plain_row_has_come_to_is_what_its_attempts_say(reports: list[Said]) -> None:
+    numbered = [one._replace(position=position) for position, one in enumerate(reports, 1)]
+    plain = plain_of(numbered)
+    if plain is not None:
+        row = fold_row_at_length(numbered)
+        assert (row.state, row.reason, row.findings) == (*result_of(plain), ())
+        assert cells_of(row) == dict.fromkeys(cells_of_plain(row.state, row.reason), (1, plain[0].fen))
+
+
+@given(st.integers(0, 4 * 24), st.none() | st.integers(0, 4 * 24), st.booleans(), st.integers(1, 3))
+def test_a_plain_row_has_the_steps_that_its_two_days_say(sent_h: int, later_h: int | None, is_paid: bool, reason: int) -> None:
+    at_us = _DAYS_BEFORE_A_YEAR_S * 1_000_000 + sent_h * HOUR_US
+    reports = [Said(SENT, at_us, 1, 100, attempt=1)]
+    if later_h is not None:
+        reports.append(Said(PAID if is_paid else RETURNED, at_us + later_h * HOUR_US, 2, 100, reason=0 if is_paid else reason))
+    plain = plain_of(reports)
+    assert plain is not None
+    payment = payment_of("50", plain)
+    assert payment is not None
+    assert steps_of(payment) == steps_of_row("50", tuple(reports))
+
+
+@given(st.lists(_ANY, min_size=2, max_size=2), st.sampled_from(["50", ""]))
+def test_a_row_counts_the_same_the_short_way_and_at_length(reports: list[Said], issuer: str) -> None:
+    tellings = [
+        Telling(
+            number, one.kind, one.occurred_us, one.occurred_us, (1, number), "2026-03-01", issuer * (2 - number), "500103", "FND.PAY",
+            one.fen, 0, 0, "50", one.serial, one.account, undone_at=one.undone_at, reverses=one.reverses, step=one.attempt,
+        )
+        for number, one in enumerate(reports, 1)
+    ]  # fmt: skip
+    assert net_rows(tellings) == net_rows_at_length(tellings)
+
+
+@given(st.lists(_ANY, max_size=3), st.sampled_from(["B1", '流水号"1\\', ""]), st.sampled_from([(), (3, 9)]))
+def test_the_column_of_a_row_has_its_reports(reports: list[Said], serial: str, gone: tuple[int, ...]) -> None:
+    told = tuple(one._replace(serial=serial) for one in reports)
+    assert unpacked(packed(told, gone)) == (told, gone)

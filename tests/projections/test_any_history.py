@@ -19,7 +19,7 @@ from hub.projections.ledgers import Rows, fold_events
 from hub.projections.rebuild import digest, drop_fresh, fresh_copy
 from hub.projections.together import advance_as_one, advance_side_by_side
 from hub.projections.views.daily_usage import DAILY_USAGE
-from hub.projections.views.funds import reports_in
+from hub.projections.views.fund_row_state import reports_in
 from tests.recording import (
     AT_S,
     Recording,

@@ -18,7 +18,8 @@ from hub.domain.settlement_errors import FundBatchNotFound
 from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
 from hub.projections.projection import Key
-from hub.projections.views.funds import FUND_BATCHES, FUND_ROWS, ROW_KINDS, FundRow, batch_name, positions_in, row_key
+from hub.projections.views.fund_row_state import FundRow, positions_in
+from hub.projections.views.funds import FUND_BATCHES, FUND_ROWS, ROW_KINDS, batch_name, row_key
 from hub.projections.views.reports import Report, positions_named, reported
 from hub.words.funds import BATCH_STATES, OUTCOMES, ROW_STATES
 from hub.words.names import PROVINCES

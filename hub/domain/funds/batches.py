@@ -7,6 +7,7 @@ with both figures; nothing is refused for it.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from functools import cache
 from typing import NamedTuple
 
 from hub.domain.funds.rows import RowFold
@@ -111,6 +112,12 @@ def cells_of(row: RowFold) -> dict[Cell, tuple[int, int]]:
     for code in {one.code for one in row.findings}:
         add(Cell(0, "FINDING", code), 1, 0)
     return found
+
+
+@cache
+def cells_of_plain(state: str, reason: str) -> tuple[Cell, ...]:
+    """Names what a row that was sent once, and answered for the same money or not at all, adds one row and its money to."""
+    return Cell(1, "SENT", ""), Cell(1, "UNANSWERED" if state == "SENT" else state, reason), Cell(0, "STATE", state)
 
 
 def batch_at(

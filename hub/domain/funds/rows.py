@@ -6,8 +6,6 @@ The rows of a batch and the count of uses both come from this fold. What does no
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from chuanyu.exchange.v1 import usage_fund_pb2 as fund
-
 from hub.domain.funds.attempts import (
     ACCOUNT_DIFFERS,
     AMOUNT_DIFFERS,
@@ -26,12 +24,11 @@ from hub.domain.funds.attempts import (
     give_back,
     pay,
 )
-from hub.domain.funds.short_way import plain_of
+from hub.domain.funds.short_way import REASONS, plain_of
 from hub.domain.given_back import in_force
 from hub.domain.instants import epoch_day
 from hub.domain.reported import LedgerFinding
 
-_REASONS: dict[int, str] = {number: name.removeprefix("FUND_RETURN_REASON_") for name, number in fund.FundReturnReason.items()}
 UNANSWERED, PAID_OUT, CAME_BACK, CAME_BACK_LATE = "UNANSWERED", "PAID", "RETURNED", "LATE_RETURNED"
 
 
@@ -129,7 +126,7 @@ def _plain_attempt(sent: Said, answer: Said | None) -> Attempt:
         return Attempt(1, us, fen, account, UNANSWERED, 0, 0, 0, "", "")
     if answer.kind == PAID:
         return Attempt(1, us, fen, account, PAID_OUT, answer.occurred_us, fen, answer.occurred_us, answer.serial, "")
-    return Attempt(1, us, fen, account, CAME_BACK, answer.occurred_us, fen, 0, answer.serial, _REASONS[answer.reason])
+    return Attempt(1, us, fen, account, CAME_BACK, answer.occurred_us, fen, 0, answer.serial, REASONS[answer.reason])
 
 
 def reports_in(reports: Sequence[Said]) -> Reports:
@@ -223,7 +220,7 @@ def _made(one: Open) -> Attempt:
     said = one.sent or result
     assert said is not None, "an attempt is sent or answered"
     outcome = UNANSWERED if result is None else PAID_OUT if one.is_paid else CAME_BACK if one.paid is None else CAME_BACK_LATE
-    reason = _REASONS[one.returned.reason] if one.returned is not None else ""
+    reason = REASONS[one.returned.reason] if one.returned is not None else ""
     return Attempt(
         number=one.number,
         sent_us=one.sent.occurred_us if one.sent is not None else 0,

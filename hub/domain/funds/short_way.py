@@ -4,11 +4,17 @@ attempts; what is anything else goes the long way, and both must agree.
 
 from collections.abc import Sequence
 
+from chuanyu.exchange.v1 import usage_fund_pb2 as fund
+
 from hub.domain.funds.attempts import PAID, RETURNED, SENT, Said
+
+REASONS: dict[int, str] = {number: name.removeprefix("FUND_RETURN_REASON_") for name, number in fund.FundReturnReason.items()}
 
 _ANSWERS = frozenset({PAID, RETURNED})
 # A row that was sent, and what the bank answered, None where it has not.
 Plain = tuple[Said, Said | None]
+# The state of a row, and why it came back.
+Result = tuple[str, str]
 
 
 def plain_of(reports: Sequence[Said]) -> Plain | None:
@@ -25,5 +31,15 @@ def plain_of(reports: Sequence[Said]) -> Plain | None:
     return (sent, answer) if not answer.account or not sent.account or answer.account == sent.account else None
 
 
+def result_of(plain: Plain) -> Result:
+    """Returns what such a row has come to."""
+    answer = plain[1]
+    if answer is None:
+        return "SENT", ""
+    return ("PAID", "") if answer.kind == PAID else ("RETURNED", REASONS[answer.reason])
+
+
 def _is_first_sent(one: Said) -> bool:
-    return one.kind == SENT and one.attempt == 1 and not one.undone_at and not one.reverses
+    is_first = one.kind == SENT and one.attempt == 1
+    # One that was sent at no instant was sent by nobody.
+    return is_first and not one.undone_at and not one.reverses and one.occurred_us != 0

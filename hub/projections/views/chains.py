@@ -30,6 +30,9 @@ def kept(reports: Sequence[K], recorded: Recorded, corrected: Recorded | None, k
     *keep* makes of an event what a row keeps of it; it is handed what the event takes the place of. *is_own* says whether the event is of
     this row.
     """
+    if is_own and corrected is None and not recorded.is_reversal and all(one.position != recorded.position for one in reports):
+        # Nearly every event: nothing is taken out.
+        return [*reports, keep(recorded, None)]
     gives = gives_back(recorded, corrected)
     is_told = is_own and (gives or not recorded.is_reversal)
     found = list(reports)

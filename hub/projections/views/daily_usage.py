@@ -36,7 +36,9 @@ _CHAINS = frozenset(kind for kind in TOLD_KINDS if kind.startswith(("fund_", "co
 # A fact that was reported again so often is kept as it is: each report more would cost as much as all before it and change nothing.
 MOST_REPEATS = 64
 # What changes money however often it comes; a row of a fund batch is as its own view has it.
-_NEVER_LEFT_OUT = GIVES_BACK | CLEARING | frozenset(kind for kind in TOLD_KINDS if kind.startswith("fund_"))
+_ROWS = frozenset(kind for kind in TOLD_KINDS if kind.startswith("fund_"))
+_ANSWERS = _ROWS - {"fund_row_sent"}
+_NEVER_LEFT_OUT = GIVES_BACK | CLEARING | _ROWS
 
 
 def _number_key(number: tuple[int, int]) -> bytes:
@@ -106,6 +108,9 @@ def first(recorded: Recorded) -> First | None:
     """Returns the row of a fact as its first report makes it: nearly every event is one."""
     kind = recorded.kind
     if kind not in TOLD_KINDS or kind in _HANDED_ON or recorded.refers_to is not None:
+        return None
+    if kind in _ANSWERS:
+        # The row was sent before: it is there.
         return None
     (key,) = keys_of(kind, recorded.event)
     told = _telling(recorded)

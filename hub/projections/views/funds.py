@@ -4,42 +4,24 @@ A row is known by the province that pays, its batch and its number. Its columns 
 depends on the day is found when it is asked for.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import NamedTuple
 
-from hub.domain.business_keys import card_key, key_digest
+from chuanyu.exchange.v1 import event_pb2
+
+from hub.domain.business_keys import key_digest
 from hub.domain.funds.attempts import GIVES_BACK, ROW_ORDER, SENT, Said
-from hub.domain.funds.batches import BATCH_KINDS, cells_of
-from hub.domain.funds.rows import RowFold, fold_row
+from hub.domain.funds.batches import BATCH_KINDS, cells_of_plain
+from hub.domain.funds.short_way import Result, result_of
 from hub.domain.records.payments import REPOINTED
 from hub.domain.tellings import number_text
 from hub.journal.reader import Recorded
 from hub.projections.projection import Cells, Key, Projection, Row, Signed
 from hub.projections.views.chains import kept, named
+from hub.projections.views.fund_row_state import FundRow, read, said_text
 from hub.projections.views.reports import reports_view
 
 ROW_KINDS = frozenset(ROW_ORDER)
-_KINDS = tuple(ROW_ORDER)
-# The state of a row of which no report is in force any more.
-NOT_IN_FORCE = ""
-_encode = json.JSONEncoder(separators=(",", ":")).encode
-
-
-class FundRow(NamedTuple):
-    """A row: which one it is, who is paid, and the reports in the order of their positions.
-
-    *gone* are the positions of reports that are not in force: a row as it was known earlier has them.
-    """
-
-    province: str
-    batch_no: str
-    row_no: int
-    card: bytes
-    holder: bytes
-    reports: tuple[Said, ...]
-    gone: tuple[int, ...] = ()
 
 
 def batch_name(province: str, batch_no: str) -> str:
@@ -66,113 +48,101 @@ def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
             yield key
 
 
-def _said(recorded: Recorded) -> Said:
+def said_of(recorded: Recorded) -> Said:
+    """Returns what a row keeps of an event."""
     event, kind = recorded.event, recorded.kind
-    message = getattr(event, kind)
-    gives = kind in GIVES_BACK
-    is_reversal = gives and event.HasField("reverses")
-    return Said(
-        kind,
-        recorded.occurred_us,
-        recorded.position,
-        message.amount_fen,
-        message.account.key.hex() if hasattr(message, "account") else "",
-        getattr(message, "bank_serial", ""),
-        getattr(message, "reason", 0),
-        getattr(message, "attempt", 0),
-        recorded.position if event.HasField("corrects") else 0,
-        recorded.position if is_reversal else 0,
-        number_text((recorded.stream_id, recorded.sequence)) if gives else "",
-        number_text(recorded.refers_to) if is_reversal and recorded.refers_to is not None else "",
+    message, has, position = getattr(event, kind), _FIELDS[kind], recorded.position
+    account = message.account.key.hex() if "account" in has else ""
+    serial = message.bank_serial if "bank_serial" in has else ""
+    reason = message.reason if "reason" in has else 0
+    attempt = message.attempt if "attempt" in has else 0
+    changed_at = position if event.HasField("corrects") else 0
+    told = Said(kind, recorded.occurred_us, position, message.amount_fen, account, serial, reason, attempt, changed_at)
+    if kind not in GIVES_BACK:
+        return told
+    is_reversal = event.HasField("reverses")
+    return told._replace(
+        undone_at=position if is_reversal else 0,
+        name=number_text((recorded.stream_id, recorded.sequence)),
+        reverses=number_text(recorded.refers_to) if is_reversal and recorded.refers_to is not None else "",
     )
+
+
+# Which fields the message of a kind has: to ask a message for one that it has not costs more than to read one.
+_FIELDS = {kind: frozenset(getattr(event_pb2.Event(), kind).DESCRIPTOR.fields_by_name) for kind in ROW_KINDS}
 
 
 def evolve(key: Key, row: FundRow | None, recorded: Recorded, corrected: Recorded | None) -> FundRow | None:
     """Takes out what is in force no more and adds what is now; a return that names what it gives back of leaves that in force."""
-    event, is_own = recorded.event, recorded.derived(_key) == key
+    is_own = recorded.derived(_key) == key
     if row is None:
         if not is_own:
             return None
-        message = getattr(event, recorded.kind)
-        row = FundRow(event.service_region[:2], message.batch_no, message.row_no, b"", b"", ())
-    reports = tuple(sorted(kept(row.reports, recorded, corrected, _kept, is_own=is_own), key=lambda one: one.position))
+        row = recorded.derived(_nothing)
+    before, gone = row.told
+    if is_own and corrected is None and not recorded.is_reversal and not gone and (not before or recorded.position > before[-1].position):
+        # Nearly every event: it takes nothing out, and nothing was taken out before.
+        return row.with_one(recorded.derived(said_of), recorded.derived(_said_text), *_paid_to(row, recorded))
+    reports = tuple(sorted(kept(before, recorded, corrected, _kept, is_own=is_own), key=lambda one: one.position))
     positions = {one.position for one in reports}
-    events = {one.position for one in row.reports} | {*row.gone} | ({recorded.position} if is_own else set())
-    card, holder = row.card, row.holder
-    if recorded.position in positions:
-        # Who was to be paid is said by the row that was sent; the bank's answer says it only where nobody else did.
-        named_card, named_holder = card_key(event), event.holder.key
-        is_said = recorded.kind == SENT
-        card = (named_card or card) if is_said else (card or named_card)
-        holder = (named_holder or holder) if is_said else (holder or named_holder)
-    return row._replace(card=card, holder=holder, reports=reports, gone=tuple(sorted(events - positions)))
+    events = {one.position for one in before} | {*gone} | ({recorded.position} if is_own else set())
+    gone = tuple(sorted(events - positions))
+    card, holder = _paid_to(row, recorded) if recorded.position in positions else (row.card, row.holder)
+    return FundRow(row.province, row.batch_no, row.row_no, card, holder, (reports, gone))
+
+
+def _nothing(recorded: Recorded) -> FundRow:
+    """Returns the row of an event before anything was reported of it."""
+    message = getattr(recorded.event, recorded.kind)
+    return FundRow(recorded.event.service_region[:2], message.batch_no, message.row_no, b"", b"", ((), ()))
+
+
+def _said_text(recorded: Recorded) -> str:
+    return said_text(recorded.derived(said_of))
+
+
+def _paid_to(row: FundRow, recorded: Recorded) -> tuple[bytes, bytes]:
+    """Returns the card and the holder of a row of which an event is a report."""
+    # Who was to be paid is said by the row that was sent; the bank's answer says it only where nobody else did.
+    card, holder = recorded.card, recorded.event.holder.key
+    return (card or row.card, holder or row.holder) if recorded.kind == SENT else (row.card or card, row.holder or holder)
 
 
 def _kept(recorded: Recorded, _: Said | None) -> Said:
-    return _said(recorded)
-
-
-def _folded(reports: tuple[Said, ...]) -> RowFold:
-    # To look a row of two reports up would cost what it takes to fold it.
-    return fold_row(reports) if len(reports) < 3 else _folded_once(reports)
-
-
-_folded_once = lru_cache(4096)(fold_row)
-
-
-def decode(row: Row) -> FundRow:
-    """Reads a row; the columns that follow from the reports are not read."""
-    province, batch_no, row_no, card, holder, _, _, _, _, reports = row
-    return FundRow(province, batch_no, row_no, bytes(card), bytes(holder), *unpacked(reports))
+    return recorded.derived(said_of)
 
 
 def encode(row: FundRow) -> Row:
     """Writes a row."""
-    folded = _folded(row.reports)
-    codes = " ".join(sorted({one.code for one in folded.findings}))
-    last_us = max((one.occurred_us for one in row.reports), default=0)
-    return *row[:5], folded.state if row.reports else NOT_IN_FORCE, folded.reason, codes, last_us, packed(row)
-
-
-def packed(row: FundRow) -> str:
-    """Writes the reports of a row as its column has them."""
-    return _encode([[_fields(one) for one in row.reports], row.gone])
-
-
-def _fields(one: Said) -> list[object]:
-    found: list[object] = [_KINDS.index(one.kind), *one[1:]]
-    while not found[-1]:
-        found.pop()
-    return found
-
-
-def unpacked(text: str) -> tuple[tuple[Said, ...], tuple[int, ...]]:
-    """Reads the reports of a row from its column, and where those are that are not in force."""
-    reports, gone = json.loads(text)
-    return tuple(Said(_KINDS[kind], *rest) for kind, *rest in reports), tuple(gone)
-
-
-def reports_in(text: str) -> tuple[Said, ...]:
-    """Reads the reports of a row from its column."""
-    return unpacked(text)[0]
-
-
-def positions_in(text: str) -> list[int]:
-    """Reads from its column where everything is that was ever reported of a row."""
-    reports, gone = unpacked(text)
-    return [*(one.position for one in reports), *gone]
+    return row.written
 
 
 def _moved(_: Recorded, before: FundRow | None, after: FundRow | None) -> Iterable[Signed]:
     """Says by how much a change of a row moves the sums of its batch."""
-    was, now = (cells_of(_folded(row.reports)) if row is not None and row.reports else {} for row in (before, after))
+    if after is not None and (plain := after.plain) is not None and (before is None or before.plain is not None):
+        was, fen = before.plain if before is not None else None, plain[0].fen
+        if was is None or was[0].fen == fen:
+            moves = _moves(after.province, after.batch_no, None if was is None else result_of(was), result_of(plain))
+            return [(key, (sign, sign * fen)) for key, sign in moves]
+    return _moved_at_length(before, after)
+
+
+@lru_cache(1_024)
+def _moves(province: str, batch_no: str, was: Result | None, now: Result) -> list[tuple[Key, int]]:
+    """Returns to which sums of its batch a plain row is added, and from which it is taken."""
+    taken = () if was is None else cells_of_plain(*was)
+    added = cells_of_plain(*now)
+    signed = [(cell, -1) for cell in taken if cell not in added] + [(cell, 1) for cell in added if cell not in taken]
+    return [((province, batch_no, *cell), sign) for cell, sign in signed]
+
+
+def _moved_at_length(before: FundRow | None, after: FundRow | None) -> Iterator[Signed]:
+    was, now = (row.sums if row is not None else {} for row in (before, after))
     row = after or before
-    if row is None:
-        return
     for cells, others, sign in ((was, now, -1), (now, was, 1)):
         for cell, (rows, fen) in cells.items():
             # What both have moves nothing.
-            if others.get(cell) != (rows, fen):
+            if row is not None and others.get(cell) != (rows, fen):
                 yield (row.province, row.batch_no, *cell), (sign * rows, sign * fen)
 
 
@@ -194,7 +164,7 @@ FUND_ROWS = Projection(
     kinds=ROW_KINDS,
     keys=keys,
     evolve=evolve,
-    decode=decode,
+    decode=read,
     encode=encode,
     refers=dict.fromkeys(ROW_KINDS, named),
     indexes=(

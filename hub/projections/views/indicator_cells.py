@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from hub.domain.indicators.steps import DAYS, Steps, change
+from hub.domain.indicators.steps import DAYS, Step
 from hub.projections.projection import Signed
 from hub.projections.views.blocks import block_of, edge, era_of
 
@@ -26,10 +26,10 @@ TABLES: Mapping[str, Mapping[str, int]] = {
 }
 
 
-def signed(position: int, before: Steps, after: Steps) -> Iterable[Signed]:
-    """Yields what an event changes, by the position since which it is so."""
-    for (figure, day, cell), values in change(before, after):
-        yield (position, block_of(position), era_of(position), figure, day, cell), values
+def signed(position: int, changed: Iterable[tuple[Step, tuple[int, int]]]) -> list[Signed]:
+    """Returns what an event changes of steps, by the position since which it is so."""
+    block, era = block_of(position), era_of(position)
+    return [((position, block, era, *step), values) for step, values in changed]
 
 
 class Cell(NamedTuple):

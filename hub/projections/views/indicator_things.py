@@ -5,11 +5,13 @@ reported by one of them goes to the card number that it is tied to, and from the
 a use is a thing, those of a card in a city and month are one, and of these the card has the first use and what was granted on top.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from hub.domain.card import STATE_KINDS
 from hub.domain.culture.loans import LOAN_KINDS
 from hub.domain.indicators import units
+from hub.domain.indicators.plain_payments import change_of
+from hub.domain.indicators.steps import change
 from hub.domain.indicators.uses import CLOSED, OPENED
 from hub.domain.joint_services.cases import key_of
 from hub.journal.reader import Recorded
@@ -145,9 +147,14 @@ def _positions(parts: Mapping[bytes, Events]) -> dict[bytes, list[int]]:
     return {name: [one.position for one in events] for name, events in parts.items()}
 
 
-def moved(recorded: Recorded, before: Thing | None, after: Thing | None) -> Iterator[Signed]:
+def moved(recorded: Recorded, before: Thing | None, after: Thing | None) -> Iterable[Signed]:
     """Says by how much a change of a thing moves what is counted."""
-    yield from signed(recorded.in_force_since, before.steps if before is not None else {}, after.steps if after is not None else {})
+    since = recorded.in_force_since
+    if after is not None and (payment := after.payment) is not None:
+        was = before.payment if before is not None else None
+        if before is None or was is not None:
+            return signed(since, change_of(was, payment))
+    return signed(since, change(before.steps if before is not None else {}, after.steps if after is not None else {}))
 
 
 KINDS = STATE_KINDS | TYING | CASE_KINDS | _LOSS_KINDS | LOAN_KINDS | funds.ROW_KINDS | concessions.KINDS

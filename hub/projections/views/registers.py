@@ -17,16 +17,23 @@ def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
     """Names the registers that the event and the one it corrects are about."""
     for about in (recorded, corrected):
         if about is not None and about.kind in _KINDS:
-            yield register_of(about.kind, about.event)
+            yield about.derived(_register)
+
+
+def _register(recorded: Recorded) -> Key:
+    return register_of(recorded.kind, recorded.event)
 
 
 def evolve(key: Key, known: Register | None, recorded: Recorded, corrected: Recorded | None) -> Register | None:
     """Adds a declaration, or moves the instant of the newest report; without a declaration there is no row."""
+    if known is None and recorded.kind != DECLARED:
+        # Nearly every event: nobody declared its register.
+        return None
     declared, last_us = known if known is not None else ((), 0)
     if corrected is not None:
         declared = tuple(one for one in declared if one.position != corrected.position)
     event = recorded.event
-    is_in_force = not recorded.is_reversal and recorded.kind in _KINDS and register_of(recorded.kind, event) == key
+    is_in_force = not recorded.is_reversal and recorded.kind in _KINDS and recorded.derived(_register) == key
     if is_in_force and recorded.kind == DECLARED and all(one.position != recorded.position for one in declared):
         fresh_us = event.register_declared_complete.fresh_for_hours * HOUR_US
         one = Declaration(recorded.position, recorded.occurred_us, fresh_us)
