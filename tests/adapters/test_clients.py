@@ -9,6 +9,8 @@ import pytest
 
 from adapters.clients import build
 from adapters.kit.client import Cursor, CursorUnreadable, HubConnection, Refusal, Subscriber, mutual_tls
+from adapters.kit.proofs import check
+from adapters.receipts.command import _of_file
 from tests.adapters.conftest import Run
 from tests.clients import Province, add_feed, of_feed
 from tests.hub_process import CHONGQING, RunningHub
@@ -54,6 +56,9 @@ def test_the_first_event_in_node_has_one_number_however_often_it_is_sent(shared_
         done = node_client(tmp_path, "first_event.mjs", *at(shared_hub, feed))
         assert done.stdout == f"{feed} 1 {said}: recorded\n", done.stderr
     assert recorded(shared_hub, feed) == [(1, "card_registered")]
+    # The hub's receipt of it was kept, in lines that the adapters' own command verifies.
+    documents, keys = _of_file(tmp_path / "outbox.receipts")
+    assert [(says.feed, says.first, says.last) for says in (check(document, keys) for document in documents)] == [(feed, 1, 1)]
 
 
 NODE_STEPS = """

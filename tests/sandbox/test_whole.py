@@ -12,8 +12,16 @@ from typing import Any
 
 import grpc
 import pytest
-from chuanyu.exchange.v1 import card_service_pb2_grpc, event_pb2, feed_service_pb2, feed_service_pb2_grpc
+from chuanyu.exchange.v1 import (
+    card_service_pb2_grpc,
+    event_pb2,
+    feed_service_pb2,
+    feed_service_pb2_grpc,
+    hotlist_service_pb2,
+    hotlist_service_pb2_grpc,
+)
 
+from adapters.conformance.questions import _reader
 from hub.child import python
 from hub.sandbox.ahead import _datetime_ahead, _Time
 from hub.trust.authority import CertificateFiles
@@ -56,6 +64,12 @@ class Begun:
         stub = card_service_pb2_grpc.CardServiceStub(self.channels[0])
         return [reason.code for reason in stub.CheckAcceptance(question(name, card_no), timeout=20).reasons]
 
+    def listed(self, *card_nos: str) -> list[str]:
+        stub = hotlist_service_pb2_grpc.HotlistServiceStub(self.channels[0])
+        pieces = stub.GetHotlist(hotlist_service_pb2.GetHotlistRequest(), timeout=20)
+        held = _reader().read(bytes.fromhex(self.described["hotlist_key"]), b"".join(piece.chunk for piece in pieces))
+        return [held.answer(f"card|50|{card_no}", int(time.time())) for card_no in card_nos]
+
 
 def await_that(condition: Callable[[], bool]) -> None:
     give_up_at = time.monotonic() + 20
@@ -94,6 +108,7 @@ def test_a_sandbox_from_its_beginning_to_its_end(tmp_path: Path) -> None:
         assert "COMPARED" in sandbox.command("totals", "--day", "2026-03-01")
         assert "reset" in sandbox.command("reset")
         assert sandbox.append(journey("Q90000001")).positions and sandbox.reasons("again", "Q90000003") == ["LOST_TEMP"]
+        assert sandbox.listed("Q90000001", "Q90000003") == ["NOT_LISTED", "LISTED"]
         sandbox.command("certificate")
         sandbox.command("certificate", "--withdraw-older")
         await_that(lambda: _is_refused(sandbox))

@@ -76,8 +76,14 @@ public final class Receipts implements AutoCloseable {
         file = Lines.open(path, StandardOpenOption.APPEND);
         file.truncate(lines.stream().mapToLong(line -> line.length() + 1).sum());
         var blind = path.resolveSibling(path.getFileName() + ".blind");
-        if (!Files.exists(blind)) Lines.replace(blind, List.of(HEX.formatHex(new SecureRandom().generateSeed(32))));
+        if (!Files.exists(blind)) Lines.replace(blind, List.of(HEX.formatHex(random())));
         blindKey = HEX.parseHex(Files.readString(blind).strip());
+    }
+
+    private static byte[] random() {
+        var bytes = new byte[32];
+        new SecureRandom().nextBytes(bytes);
+        return bytes;
     }
 
     @SuppressWarnings("unchecked")
