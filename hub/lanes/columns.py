@@ -22,6 +22,7 @@ from hub.export.reading import Segments, Wanted
 from hub.journal.reader import Recorded, decode
 from hub.lanes import parts
 from hub.projections import PROJECTIONS
+from hub.projections.engine import collector_at_rest
 from hub.projections.projection import Projection, View, marks_of
 
 Report = Callable[[str, int, int], None]
@@ -101,7 +102,9 @@ def _groups(export: Segments, segment: Segment) -> Iterable[pa.Table]:
     with export.open(segment) as opened:
         for lane in range(LANES):
             if events := opened.events(lane, Wanted()):
-                yield columns_of(views, events)
+                with collector_at_rest():
+                    made = columns_of(views, events)
+                yield made
 
 
 def columns_of(views: Sequence[Projection], events: Sequence[Recorded]) -> pa.Table:
