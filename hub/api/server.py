@@ -26,7 +26,7 @@ from hub.api.edge.client_certificate import Peer
 from hub.api.edge.connections import CLOSE_REFUSED_AFTER_S, Connections
 from hub.api.edge.directory import Directory
 from hub.api.edge.first_message import FIRST_MESSAGE_S
-from hub.api.edge.handlers import Gate
+from hub.api.edge.handlers import Gate, Methods
 from hub.api.edge.health import Health
 from hub.api.edge.quota import Quotas
 from hub.api.edge.readiness import SERVICES, Limits, Readiness, StandbyReadiness
@@ -69,7 +69,7 @@ from hub.trust.server_tls import ServerCertificate
 
 DRAIN_S = 10.0
 # Makes one more service.
-Further = Callable[[Gate, Checks], grpc.GenericRpcHandler]
+Further = Callable[[Gate, Checks], Methods]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +192,8 @@ class HubServer:
         opened.callback(requests.close)
         audits = AuditService(reads, own.receipt_keys, own.receipts.origin, requests)
         services = (feeds, cards, hotlists, cases, *asked, subscriptions, audits)
-        self._server.add_generic_rpc_handlers(tuple(service.handler(gate) for service in services))
-        if further is not None:
-            self._server.add_generic_rpc_handlers((further(gate, checks),))
+        more = (further(gate, checks),) if further is not None else ()
+        self._server.add_generic_rpc_handlers((Methods.of(*(service.handler(gate) for service in services), *more),))
         return readiness
 
     def _add_reading_services(self, opened: contextlib.AsyncExitStack, gate: Gate) -> Readiness:
@@ -211,7 +210,7 @@ class HubServer:
         opened.callback(subscriptions.release)
         opened.callback(cases.release)
         reading = (hotlists, subscriptions, cases)
-        self._server.add_generic_rpc_handlers((*(service.handler(gate) for service in reading), *refusing(gate)))
+        self._server.add_generic_rpc_handlers((Methods.of(*(service.handler(gate) for service in reading), *refusing(gate)),))
         return readiness
 
     async def _answer(self, opened: contextlib.AsyncExitStack, gate: Gate, readiness: Readiness, certificate: ServerCertificate) -> None:

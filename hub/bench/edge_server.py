@@ -15,7 +15,7 @@ import grpc
 from chuanyu.exchange.v1 import acceptance_pb2, card_service_pb2, references_pb2
 
 from hub.api.cards.checks import Checks
-from hub.api.edge.handlers import Gate, service, unary
+from hub.api.edge.handlers import Gate, Methods, service, unary
 from hub.api.edge.readiness import Limits
 from hub.api.process_tuning import tune_process
 from hub.api.server import HubServer, ServerSettings
@@ -71,7 +71,7 @@ async def _main(cards: int, max_lag_s: float) -> None:
     limits = Limits(max_lag_s=max_lag_s)
     server = HubServer(ServerSettings(config.dsn, "127.0.0.1:0", certificates, keyring, config.keys_dir, "bench", quota, 0, ASKER, limits))
 
-    def bench(gate: Gate, checks: Checks) -> grpc.GenericRpcHandler:
+    def bench(gate: Gate, checks: Checks) -> Methods:
         noisy = Gate(gate.directory, config.certificates_dir, NOISY)
         # They are the hub's own call in all but their path: rights, quotas and logs go by its name.
         asked = {"Check": unary(gate, _asker(cards), checks.answer), "NoisyCheck": unary(noisy, _asker(cards), checks.answer)}

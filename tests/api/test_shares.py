@@ -34,7 +34,7 @@ class Calls:
         await settled()
 
     async def _call(self, share: Share, call: tuple[str, int]) -> None:
-        async with share:
+        async with share.turn():
             self.worked_on.append(call)
             await self.ends[call].wait()
 

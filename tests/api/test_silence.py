@@ -2,6 +2,7 @@
 
 import os
 import socket
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,7 +10,7 @@ from hub.api.edge import sockets
 from hub.api.edge.bars import Bars
 from hub.api.edge.client_certificate import Peer
 from hub.api.edge.connections import Connections
-from hub.api.edge.handlers import bounded
+from hub.api.edge.handlers import Methods, bounded
 from tests.clients import DEADLINE_S
 
 
@@ -54,3 +55,9 @@ def test_metadata_beyond_the_limit_are_not_kept() -> None:
     assert bounded(fields) == (fields, 1_009)
     assert bounded(fields * 3_000) == ((), 3_027_000)
     assert bounded(None) == ((), 0)
+
+
+def test_of_two_that_serve_a_method_the_first_counts() -> None:
+    calls = [SimpleNamespace(method=path, invocation_metadata=()) for path in ("/S/Read", "/S/Write", "/S/None")]
+    served, refused = Methods({"/S/Read": lambda _: "served"}), Methods(dict.fromkeys(("/S/Read", "/S/Write"), lambda _: "refused"))
+    assert [Methods.of(served, refused).service(call) for call in calls] == ["served", "refused", None]

@@ -4,14 +4,13 @@ A proof shows the leaf of an event and nothing of its content. It is still given
 positions somebody asks about is nobody else's matter, and an operator asks about all.
 """
 
-import grpc
 import psycopg
 from chuanyu.exchange.v1 import audit_service_pb2 as protos
 from chuanyu.exchange.v1 import receipts_pb2
 
 from hub.api.audits.requests import AuditRequests
 from hub.api.edge.directory import Caller
-from hub.api.edge.handlers import Gate, server_streaming, service, unary
+from hub.api.edge.handlers import Gate, Methods, server_streaming, service, unary
 from hub.api.edge.turns import Reads
 from hub.audit import sealed
 from hub.audit.sealed import Sealed
@@ -32,7 +31,7 @@ class AuditService:
         """*reads* is shared with other services; *origin* is the log that receipts speak of."""
         self._reads, self._receipts, self._origin, self._requests = reads, receipts, origin, requests
 
-    def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
+    def handler(self, gate: Gate) -> Methods:
         """The gRPC handler of the service."""
         return service(
             "chuanyu.exchange.v1.AuditService",

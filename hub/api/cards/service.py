@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-import grpc
 from chuanyu.exchange.v1 import acceptance_pb2, card_lifecycle_pb2
 from chuanyu.exchange.v1 import card_service_pb2 as protos
 
@@ -19,7 +18,7 @@ from hub.api.cards.looks import Looks
 from hub.api.cards.use_judge import UseJudge
 from hub.api.edge import call_log
 from hub.api.edge.directory import Caller
-from hub.api.edge.handlers import Gate, service, streaming, unary
+from hub.api.edge.handlers import Gate, Methods, service, streaming, unary
 from hub.api.edge.statuses import to_status
 from hub.api.edge.turns import Reads
 from hub.api.edge.windowed import windowed
@@ -69,7 +68,7 @@ class CardService:
         self._explainer.close()
         self._counts.close()
 
-    def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
+    def handler(self, gate: Gate) -> Methods:
         """The gRPC handler of the service."""
         return service(
             "chuanyu.exchange.v1.CardService",
@@ -155,7 +154,7 @@ class CardService:
         call = Call(caller.call.name, (request.trace_parent,), participant=caller.call.participant)
         response = protos.StreamAcceptanceResponse(request_id=request.check.request_id)
         try:
-            async with caller.allowance.shares[call.name], caller.allowance.questions:
+            async with caller.allowance.shares[call.name].turn(), caller.allowance.questions:
                 response.answered.CopyFrom(await self._checks.answer(request.check, caller._replace(call=call)))
         except HubError as error:
             call_log.refused(call, error)

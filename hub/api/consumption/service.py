@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import grpc
 import psycopg
 from chuanyu.exchange.v1 import consumption_service_pb2 as protos
 
@@ -12,7 +11,7 @@ from hub.api.cards.looks import Looks
 from hub.api.cards.persons import Persons, asked_by, require_serving, scenarios_of
 from hub.api.cards.view_wait import when_seen
 from hub.api.edge.directory import Caller
-from hub.api.edge.handlers import Gate, service, unary
+from hub.api.edge.handlers import Gate, Methods, service, unary
 from hub.api.edge.turns import Reads
 from hub.domain.looks import Shown
 from hub.domain.reference import Reference
@@ -35,7 +34,7 @@ class ConsumptionService:
         """Closes what was opened."""
         self._reads.close()
 
-    def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
+    def handler(self, gate: Gate) -> Methods:
         """The gRPC handler of the service."""
         return service(
             "chuanyu.exchange.v1.ConsumptionService",

@@ -1,6 +1,5 @@
 """CultureService: a person as a reader, loans of a person or an item, visits of a person; the look at a person is recorded first."""
 
-import grpc
 import psycopg
 from chuanyu.exchange.v1 import culture_service_pb2 as protos
 
@@ -9,7 +8,7 @@ from hub.api.cards.looks import Looks
 from hub.api.cards.persons import Persons, asked_by, require_serving, scenarios_of
 from hub.api.cards.view_wait import when_seen
 from hub.api.edge.directory import Caller
-from hub.api.edge.handlers import Gate, service, unary
+from hub.api.edge.handlers import Gate, Methods, service, unary
 from hub.api.edge.turns import Reads
 from hub.domain.errors import RequestInvalid
 from hub.domain.looks import Shown
@@ -33,7 +32,7 @@ class CultureService:
         """Closes what was opened."""
         self._reads.close()
 
-    def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
+    def handler(self, gate: Gate) -> Methods:
         """The gRPC handler of the service."""
         return service(
             "chuanyu.exchange.v1.CultureService",

@@ -3,12 +3,11 @@
 from collections.abc import AsyncIterator
 from typing import Any, NoReturn
 
-import grpc
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
 from hub.api.edge.directory import Caller
-from hub.api.edge.handlers import Gate, Handler, service, streaming, unary
+from hub.api.edge.handlers import Gate, Handler, Methods, service, streaming, unary
 from hub.domain.errors import JournalUnavailable
 from hub.domain.services import SERVICES
 
@@ -25,8 +24,8 @@ class StandbyLate(JournalUnavailable):
     """The standby that this edge reads is too far behind its primary; ask another edge, or come back."""
 
 
-def refusing(gate: Gate) -> tuple[grpc.GenericRpcHandler, ...]:
-    """Makes the handlers that refuse whatever is not served by those before them, once the caller is known.
+def refusing(gate: Gate) -> tuple[Methods, ...]:
+    """Makes the tables that refuse whatever is not served by those before them, once the caller is known.
 
     What they refuse is recorded first, makes a sender forget what it has, or speaks of what was signed last: that is the primary's.
     """

@@ -7,7 +7,7 @@ pass: the event loop's, the group's that is read and recorded together, the data
 import asyncio
 import time
 from collections import defaultdict, deque
-from typing import Any
+from collections.abc import Awaitable
 
 from hub.telemetry import names
 
@@ -20,8 +20,6 @@ ALONE_AFTER_S = 5.0
 # A call that takes longer waits for something else: a view, the database, an old version of the rules. That is no work.
 IS_WORK_FOR_S = 0.1
 
-_Task = asyncio.Task[Any] | None
-
 
 class Company:
     """Whether several participants call at this edge."""
@@ -33,7 +31,8 @@ class Company:
     def came(self, participant: str, now: float) -> None:
         """Notes a call."""
         if participant != self._latest:
-            self._latest, self._several_until = participant, now + ALONE_AFTER_S
+            self._several_until = now + ALONE_AFTER_S if self._latest else 0.0
+            self._latest = participant
 
     def worked_on(self, now: float) -> int:
         """How many calls of a participant are worked on at once."""
@@ -41,39 +40,40 @@ class Company:
 
 
 class Share:
-    """The calls of one method that a participant has under way; entered by each call with `async with`, and used from one event loop."""
+    """The calls of one method that a participant has under way; each enters what `turn` returns. Used from one event loop."""
 
     def __init__(self, participant: str, company: Company) -> None:
         """*participant* is named without its prefix."""
         self._participant, self._company = participant, company
         # When each began that is worked on, the oldest first.
-        self._began: dict[_Task, float] = {}
-        self._waiting: deque[tuple[_Task, asyncio.Future[None]]] = deque()
+        self._began: dict[Turn, float] = {}
+        self._waiting: deque[tuple[Turn, asyncio.Future[None]]] = deque()
         self._looking: asyncio.TimerHandle | None = None
 
-    async def __aenter__(self) -> None:
+    def turn(self) -> "Turn":
+        """Returns the turn of one call, for `async with`."""
+        return Turn(self)
+
+    async def enter(self, turn: "Turn") -> None:
         """Waits until it is the call's turn, in the order in which calls came."""
-        task, now = asyncio.current_task(), time.monotonic()
+        now = time.monotonic()
         self._company.came(self._participant, now)
         if not self._waiting and len(self._began) < self._company.worked_on(now):
-            self._began[task] = now
+            self._began[turn] = now
             return
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append((task, turn))
+        comes = asyncio.get_running_loop().create_future()
+        self._waiting.append((turn, comes))
         self._serve()
         try:
-            await turn
+            await comes
         except asyncio.CancelledError:
-            self._leave(task)
+            self.leave(turn)
             raise
         names.QUOTA_HELD_BACK.add(self._participant, "calls_worked_on", count=time.monotonic() - now)
 
-    async def __aexit__(self, *_: object) -> None:
+    def leave(self, turn: "Turn") -> None:
         """Lets the next one on."""
-        self._leave(asyncio.current_task())
-
-    def _leave(self, task: _Task) -> None:
-        self._began.pop(task, None)
+        self._began.pop(turn, None)
         if self._waiting:
             self._serve()
 
@@ -88,10 +88,10 @@ class Share:
                     self._look_in(left_s)
                     return
                 del self._began[oldest]
-            task, turn = self._waiting.popleft()
-            if not turn.done():
-                self._began[task] = now
-                turn.set_result(None)
+            turn, comes = self._waiting.popleft()
+            if not comes.done():
+                self._began[turn] = now
+                comes.set_result(None)
 
     def _look_in(self, seconds: float) -> None:
         if self._looking is None:
@@ -100,6 +100,24 @@ class Share:
     def _looked(self) -> None:
         self._looking = None
         self._serve()
+
+
+class Turn:
+    """One call's turn in a share; waited for by `async with`."""
+
+    __slots__ = ("_share",)
+
+    def __init__(self, share: Share) -> None:
+        """Made by the share."""
+        self._share = share
+
+    def __aenter__(self) -> Awaitable[None]:
+        """Waits for it."""
+        return self._share.enter(self)
+
+    async def __aexit__(self, *_: object) -> None:
+        """Lets the next one on."""
+        self._share.leave(self)
 
 
 class Shares(defaultdict[str, Share]):

@@ -18,7 +18,7 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_SERVICE
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from grpc_status import rpc_status
 
-from hub.api.edge.first_message import first_message
+from hub.api.edge.first_message import FirstMessages
 from hub.api.edge.handlers import Gate, bounded
 from hub.api.edge.health import Health
 from hub.api.edge.readiness import SERVICES
@@ -38,7 +38,7 @@ def add_standard_services(server: grpc.aio.Server, gate: Gate, health: Health) -
     under_way: Counter[str] = Counter()
 
     def guarded(admit: Admit) -> _Guarded:
-        return _Guarded(server, admit, under_way, gate.first_message_s)
+        return _Guarded(server, admit, under_way, gate.first_messages)
 
     async def anybody(_: grpc.aio.ServicerContext) -> None:
         """TLS has let it in."""
@@ -60,12 +60,12 @@ def add_standard_services(server: grpc.aio.Server, gate: Gate, health: Health) -
 class _Guarded:
     """A server to those that add their services to it: what they add asks first whether the caller is admitted, and counts its call."""
 
-    def __init__(self, server: grpc.aio.Server, admit: Admit, under_way: Counter[str], first_message_s: float) -> None:
-        self._server, self._admit, self._under_way, self._first_message_s = server, admit, under_way, first_message_s
+    def __init__(self, server: grpc.aio.Server, admit: Admit, under_way: Counter[str], messages: FirstMessages) -> None:
+        self._server, self._admit, self._under_way, self._messages = server, admit, under_way, messages
 
     def add_generic_rpc_handlers(self, handlers: tuple[grpc.GenericRpcHandler, ...]) -> None:
         """Adds the handlers behind the question."""
-        self._server.add_generic_rpc_handlers(tuple(_GuardedHandler(handler, self._let_in, self._first_message_s) for handler in handlers))
+        self._server.add_generic_rpc_handlers(tuple(_GuardedHandler(handler, self._let_in, self._messages) for handler in handlers))
 
     def add_registered_method_handlers(self, *_: object) -> None:
         """Adds nothing: the generic handlers serve every method."""
@@ -90,8 +90,8 @@ class _Guarded:
 
 
 class _GuardedHandler(grpc.GenericRpcHandler):  # type: ignore[misc]
-    def __init__(self, handler: grpc.GenericRpcHandler, let_in: LetIn, first_message_s: float) -> None:
-        self._handler, self._let_in, self._first_message_s = handler, let_in, first_message_s
+    def __init__(self, handler: grpc.GenericRpcHandler, let_in: LetIn, messages: FirstMessages) -> None:
+        self._handler, self._let_in, self._messages = handler, let_in, messages
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         """Finds the method's handler and puts the question before it, and before its request."""
@@ -108,7 +108,7 @@ class _GuardedHandler(grpc.GenericRpcHandler):  # type: ignore[misc]
     def _asked(self, method: Method, read: Callable[[bytes], Any]) -> Method:
         async def guarded(_: object, context: grpc.aio.ServicerContext) -> Any:
             async with self._let_in(context):
-                data = await first_message(context, self._first_message_s)
+                data = await self._messages.read(context)
                 try:
                     request = read(data)
                 except DecodeError:

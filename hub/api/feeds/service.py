@@ -4,12 +4,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 
-import grpc
 from chuanyu.exchange.v1 import feed_service_pb2 as protos
 
 from hub.api.edge import call_log
 from hub.api.edge.directory import Caller, Directory
-from hub.api.edge.handlers import Gate, service, streaming, unary
+from hub.api.edge.handlers import Gate, Methods, service, streaming, unary
 from hub.api.edge.statuses import to_status
 from hub.api.edge.turns import Reads
 from hub.api.edge.windowed import windowed
@@ -66,7 +65,7 @@ class FeedService:
         self._reference = reference
         self._pace = pace
 
-    def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
+    def handler(self, gate: Gate) -> Methods:
         """The gRPC handler of the service."""
         return service(
             "chuanyu.exchange.v1.FeedService",

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import partial
 
-import grpc
 import psycopg
 from chuanyu.exchange.v1 import finding_service_pb2 as protos
 from chuanyu.exchange.v1 import findings_pb2 as events
 
 from hub.api.cards.looks import Looks
 from hub.api.edge.directory import Caller
-from hub.api.edge.handlers import Gate, service, unary
+from hub.api.edge.handlers import Gate, Methods, service, unary
 from hub.api.edge.turns import Reads
 from hub.domain.errors import RequestInvalid
 from hub.domain.instants import timestamp
@@ -43,7 +42,7 @@ class FindingService:
         """Closes what was opened."""
         self._reads.close()
 
-    def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
+    def handler(self, gate: Gate) -> Methods:
         """The gRPC handler of the service."""
         return service(
             "chuanyu.exchange.v1.FindingService",

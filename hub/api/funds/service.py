@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
 
-import grpc
 import psycopg
 from chuanyu.exchange.v1 import acceptance_pb2
 from chuanyu.exchange.v1 import card_service_pb2 as checks_protos
@@ -17,7 +16,7 @@ from hub.api.cards.persons import asked_by
 from hub.api.cards.view_wait import when_seen
 from hub.api.edge import call_log
 from hub.api.edge.directory import Caller
-from hub.api.edge.handlers import Gate, service, streaming, unary
+from hub.api.edge.handlers import Gate, Methods, service, streaming, unary
 from hub.api.edge.statuses import to_status
 from hub.api.edge.turns import Reads
 from hub.api.edge.windowed import windowed
@@ -45,7 +44,7 @@ class FundService:
         """Closes what was opened."""
         self._reads.close()
 
-    def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
+    def handler(self, gate: Gate) -> Methods:
         """The gRPC handler of the service."""
         return service(
             "chuanyu.exchange.v1.FundService",
@@ -117,7 +116,7 @@ class FundService:
     async def _check(self, check: checks_protos.CheckAcceptanceRequest, caller: Caller) -> protos.PayeeChecked:
         checked = protos.PayeeChecked()
         try:
-            async with caller.allowance.shares[caller.call.name], caller.allowance.questions:
+            async with caller.allowance.shares[caller.call.name].turn(), caller.allowance.questions:
                 checked.answered.CopyFrom(await self._checks.answer(check, caller, serves_all=True))
         except HubError as error:
             checked.refused.CopyFrom(to_status(error))

@@ -6,12 +6,11 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
-import grpc
 import psycopg
 from chuanyu.exchange.v1 import hotlist_service_pb2 as protos
 
 from hub.api.edge.directory import Caller
-from hub.api.edge.handlers import Gate, server_streaming, service
+from hub.api.edge.handlers import Gate, Methods, server_streaming, service
 from hub.api.edge.turns import Reads
 from hub.domain.errors import HotlistEpochOld, HotlistEpochUnknown, HotlistUnpublished, HubError
 from hub.intake.message_reader import reader
@@ -41,7 +40,7 @@ class HotlistService:
         """Closes what was opened; the streams have ended."""
         self._reads.close()
 
-    def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
+    def handler(self, gate: Gate) -> Methods:
         """The gRPC handler of the service."""
         return service(
             "chuanyu.exchange.v1.HotlistService",

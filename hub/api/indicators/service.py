@@ -5,12 +5,11 @@ from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
-import grpc
 import psycopg
 from chuanyu.exchange.v1 import indicator_service_pb2 as protos
 
 from hub.api.edge.directory import Caller
-from hub.api.edge.handlers import Gate, service, unary
+from hub.api.edge.handlers import Gate, Methods, service, unary
 from hub.api.edge.turns import Reads
 from hub.audit.requests.windows import position_of
 from hub.domain.errors import RequestInvalid
@@ -43,7 +42,7 @@ class IndicatorService:
         """Closes what was opened."""
         self._reads.close()
 
-    def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
+    def handler(self, gate: Gate) -> Methods:
         """The gRPC handler of the service."""
         return service(
             "chuanyu.exchange.v1.IndicatorService",

@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
-import grpc
 from chuanyu.exchange.v1 import case_service_pb2 as protos
 from google.protobuf.message import Message
 
@@ -13,7 +12,7 @@ from hub.admin.cases import changed_cases, get_case, get_timeline, list_cases
 from hub.admin.snapshots import Asked
 from hub.api.cards.view_wait import when_seen
 from hub.api.edge.directory import Caller
-from hub.api.edge.handlers import Gate, server_streaming, service, unary
+from hub.api.edge.handlers import Gate, Methods, server_streaming, service, unary
 from hub.api.edge.seats import Seats
 from hub.api.edge.turns import Reads
 from hub.api.joint_services.catalogues import Catalogues
@@ -47,7 +46,7 @@ class CaseService:
         self._seats = Seats(WATCHES)
         self._is_stopping = False
 
-    def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
+    def handler(self, gate: Gate) -> Methods:
         """The gRPC handler of the service."""
         return service(
             "chuanyu.exchange.v1.CaseService",

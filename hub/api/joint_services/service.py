@@ -2,14 +2,13 @@
 
 from datetime import date
 
-import grpc
 from chuanyu.exchange.v1 import acceptance_pb2
 from chuanyu.exchange.v1 import service_item_service_pb2 as protos
 
 from hub.api.cards.card_reader import CardReader
 from hub.api.cards.looks import Looks
 from hub.api.edge.directory import Caller
-from hub.api.edge.handlers import Gate, service, unary
+from hub.api.edge.handlers import Gate, Methods, service, unary
 from hub.api.edge.turns import Reads
 from hub.api.joint_services.catalogues import Catalogues
 from hub.domain.errors import CardNotFound
@@ -37,7 +36,7 @@ class ServiceItemService:
         """Closes what was opened."""
         self._reads.close()
 
-    def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
+    def handler(self, gate: Gate) -> Methods:
         """The gRPC handler of the service."""
         return service(
             "chuanyu.exchange.v1.ServiceItemService",

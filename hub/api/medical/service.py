@@ -1,6 +1,5 @@
 """MedicalService: filings and medical uses of a person, once the look is recorded, and chains of settlements, which name nobody."""
 
-import grpc
 import psycopg
 from chuanyu.exchange.v1 import medical_service_pb2 as protos
 
@@ -9,7 +8,7 @@ from hub.api.cards.looks import Looks
 from hub.api.cards.persons import Persons, asked_by, require_serving, scenarios_of
 from hub.api.cards.view_wait import when_seen
 from hub.api.edge.directory import Caller
-from hub.api.edge.handlers import Gate, service, unary
+from hub.api.edge.handlers import Gate, Methods, service, unary
 from hub.api.edge.turns import Reads
 from hub.domain.instants import local_day
 from hub.domain.looks import Shown
@@ -35,7 +34,7 @@ class MedicalService:
         """Closes what was opened."""
         self._reads.close()
 
-    def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
+    def handler(self, gate: Gate) -> Methods:
         """The gRPC handler of the service."""
         return service(
             "chuanyu.exchange.v1.MedicalService",

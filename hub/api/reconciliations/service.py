@@ -5,13 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
-import grpc
 import psycopg
 from chuanyu.exchange.v1 import reconciliation_pb2 as events
 from chuanyu.exchange.v1 import reconciliation_service_pb2 as protos
 
 from hub.api.edge.directory import Caller
-from hub.api.edge.handlers import Gate, service, unary
+from hub.api.edge.handlers import Gate, Methods, service, unary
 from hub.api.edge.turns import Reads
 from hub.api.settlements.service import party_of
 from hub.domain.errors import RequestInvalid
@@ -39,7 +38,7 @@ class ReconciliationService:
         """Closes what was opened."""
         self._reads.close()
 
-    def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
+    def handler(self, gate: Gate) -> Methods:
         """The gRPC handler of the service."""
         return service(
             "chuanyu.exchange.v1.ReconciliationService",

@@ -5,13 +5,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-import grpc
 import psycopg
 from chuanyu.exchange.v1 import settlement_service_pb2 as protos
 from chuanyu.exchange.v1 import settlements_pb2 as events
 
 from hub.api.edge.directory import Caller
-from hub.api.edge.handlers import Gate, server_streaming, service, unary
+from hub.api.edge.handlers import Gate, Methods, server_streaming, service, unary
 from hub.api.edge.turns import Reads
 from hub.domain.errors import NotPermitted
 from hub.domain.settlement.lines import net_fen
@@ -35,7 +34,7 @@ class SettlementService:
         """Closes what was opened."""
         self._reads.close()
 
-    def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
+    def handler(self, gate: Gate) -> Methods:
         """The gRPC handler of the service."""
         return service(
             "chuanyu.exchange.v1.SettlementService",

@@ -3,11 +3,10 @@
 import time
 from collections.abc import AsyncIterator, Callable
 
-import grpc
 from chuanyu.exchange.v1 import subscription_service_pb2 as protos
 
 from hub.api.edge.directory import Caller
-from hub.api.edge.handlers import Gate, server_streaming, service
+from hub.api.edge.handlers import Gate, Methods, server_streaming, service
 from hub.api.edge.seats import Seats
 from hub.api.subscriptions.pages import SubscriptionPages
 from hub.domain.disclosure import Reader, may_ask_for
@@ -32,7 +31,7 @@ class SubscriptionService:
         self._seats = Seats(SUBSCRIPTIONS)
         self._is_stopping = False
 
-    def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
+    def handler(self, gate: Gate) -> Methods:
         """The gRPC handler of the service."""
         return service(
             "chuanyu.exchange.v1.SubscriptionService",

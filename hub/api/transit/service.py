@@ -1,6 +1,5 @@
 """TransitService: the journeys of a person, and trips that clearing refused; the look at a person is recorded first."""
 
-import grpc
 import psycopg
 from chuanyu.exchange.v1 import transit_service_pb2 as protos
 
@@ -9,7 +8,7 @@ from hub.api.cards.looks import Looks
 from hub.api.cards.persons import Persons, asked_by
 from hub.api.cards.view_wait import when_seen
 from hub.api.edge.directory import Caller
-from hub.api.edge.handlers import Gate, service, unary
+from hub.api.edge.handlers import Gate, Methods, service, unary
 from hub.api.edge.turns import Reads
 from hub.domain.errors import RoleMissing
 from hub.domain.looks import Shown
@@ -34,7 +33,7 @@ class TransitService:
         """Closes what was opened."""
         self._reads.close()
 
-    def handler(self, gate: Gate) -> grpc.GenericRpcHandler:
+    def handler(self, gate: Gate) -> Methods:
         """The gRPC handler of the service."""
         return service(
             "chuanyu.exchange.v1.TransitService",
