@@ -1,6 +1,7 @@
 """Check: recorded answers against an empty unary call on the same server, over different cards, with 1, 32 and 256 in flight.
 
 What a lone answer cannot undercut is an empty call, one row read and one commit: it is measured beside them, as `least_ms`.
+The edge's CPU time a call stands beside the rates: it says the same of a busy machine as of a quiet one.
 
 `h2load` sends one body over and over, so the bench's edge gives each call a card and a request id of its own before it goes the
 usual way. Every answer must be in the journal afterwards, or the measurement is void.
@@ -45,15 +46,19 @@ class MeasurementVoid(HubError):
 
 
 class Calls(NamedTuple):
-    """What h2load measured."""
+    """What h2load measured, and the microseconds of CPU that the edge used for each call."""
 
     rate: float
     p50_ms: float
     p99_ms: float
+    cpu_us: float = 0.0
 
 
 def measure(config: Config, seconds: float, report: Report, *, telemetry: bool = True) -> dict[str, Any]:
-    """Returns rows with in_flight, ratio, p50_ms and p99_ms, at rest and while events flow in; that of a lone caller has least_ms too."""
+    """Returns rows with in_flight, ratio, p50_ms, p99_ms and the edge's CPU a call, at rest and while events flow in.
+
+    That of a lone caller has least_ms too.
+    """
     if shutil.which("h2load") is None:
         raise LoadGeneratorMissing
     rows = []
@@ -165,12 +170,14 @@ def _h2load(edge: HubProcess, method: str, in_flight: tuple[int, int], requests:
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory) / "log"
         command = h2load_command(edge, method, in_flight, requests, Path(directory), each_per_s)
+        before_s = edge.cpu_s()
         finished = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=300 + takes_s)
+        cpu_us = (edge.cpu_s() - before_s) / requests * 1e6
         rate = _RATE.search(finished.stdout)
         if f"{requests} succeeded, 0 failed" not in finished.stdout or rate is None:
             raise MeasurementVoid(finished.stdout[-300:])
         times = sorted(int(line.split()[2]) / 1e3 for line in log.read_text(encoding="ascii").splitlines())
-    return Calls(float(rate[1]), times[len(times) // 2], times[int(len(times) * 0.99)])
+    return Calls(float(rate[1]), times[len(times) // 2], times[int(len(times) * 0.99)], cpu_us)
 
 
 def h2load_command(
@@ -200,9 +207,10 @@ def _row(
         "checks_per_s": round(recorded.rate),
         "p50_ms": round(recorded.p50_ms, 2),
         "p99_ms": round(recorded.p99_ms, 2),
+        "edge_cpu_us": round(recorded.cpu_us),
     }
     if empty is not None:
-        row |= {"empty_calls_per_s": round(empty.rate), "ratio": round(recorded.rate / empty.rate, 3)}
+        row |= {"empty_calls_per_s": round(empty.rate), "ratio": round(recorded.rate / empty.rate, 3), "empty_cpu_us": round(empty.cpu_us)}
     if least_ms is not None:
         row |= {"least_ms": least_ms, "of_least": round(recorded.p50_ms / least_ms, 2)}
     report(str(row))
