@@ -1,7 +1,7 @@
 """Check: recorded answers against an empty unary call on the same server, over different cards, with 1, 32 and 256 in flight.
 
 What a lone answer cannot undercut is an empty call, one row read and one commit: it is measured beside them, as `least_ms`.
-The edge's CPU time a call stands beside the rates: it says the same of a busy machine as of a quiet one.
+The edge's CPU time a call is shown beside the rates: it says the same of a busy machine as of a quiet one.
 
 `h2load` sends one body over and over, so the bench's edge gives each call a card and a request id of its own before it goes the
 usual way. Every answer must be in the journal afterwards, or the measurement is void.

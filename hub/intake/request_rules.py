@@ -34,17 +34,16 @@ def refuse_invalid(request: Message, *texts: str, apart_from: tuple[str, ...] = 
         broken = [fault for fault in faults_of(request) if not fault[0].startswith(apart_from)]
         if broken:
             raise RequestInvalid(broken)
-    own = (request.card.clear.upper(),) if hasattr(request, "card") else ()
-    _refuse_texts(request, texts, own)
+    _refuse_texts(request, request, texts)
     if isinstance(request, card_service_pb2.CheckAcceptanceRequest) and request.HasField("subject_refs"):
-        _refuse_texts(request.subject_refs, _TEXTS_OF_REFS, own, "subject_refs.")
+        _refuse_texts(request, request.subject_refs, _TEXTS_OF_REFS, "subject_refs.")
 
 
-def _refuse_texts(message: Message, texts: Iterable[str], own: tuple[str, ...], prefix: str = "") -> None:
+def _refuse_texts(request: Message, message: Message, texts: Iterable[str], prefix: str = "") -> None:
     doubtful = [field for field in texts if holds_identifier(getattr(message, field))]
     if not doubtful:
         return
-    year = datetime.now(LOCAL).year
+    year, own = datetime.now(LOCAL).year, (request.card.clear.upper(),) if hasattr(request, "card") else ()
     if named := [field for field in doubtful if identifier_in(field, getattr(message, field), year, own)]:
         raise RequestInvalid([(f"{prefix}{field}", "identifier_in_clear") for field in named])
 

@@ -138,8 +138,9 @@ class DecisionWriter:
                 except Exception as failure:
                     # A fault of ours too must reach the waiting calls.
                     receipts = dict.fromkeys(decisions, failure)
+                taken = _once if len(decisions) == sum(len(lot.decisions) for lot in lots) else _taken
                 for lot in lots:
-                    settle(lot.receipts, [_taken(receipts, decision.request_key) for decision in lot.decisions])
+                    settle(lot.receipts, [taken(receipts, decision.request_key) for decision in lot.decisions])
         finally:
             self._writing = None
 
@@ -204,6 +205,11 @@ def _receipt(result: pq.abc.PGresult, row: int, group: GroupTiming) -> Receipt |
     if position is None:
         return TokenRedeemed(int.from_bytes(value(row, 2) or b"", "big"))
     return Receipt(int.from_bytes(position, "big"), value(row, 1) == b"\x01", group)
+
+
+def _once(receipts: dict[bytes, Receipt | Exception], request_key: bytes) -> Receipt | Exception:
+    """Returns the receipt of a request where none was repeated."""
+    return receipts[request_key]
 
 
 def _taken(receipts: dict[bytes, Receipt | Exception], request_key: bytes) -> Receipt | Exception:

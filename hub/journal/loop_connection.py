@@ -12,7 +12,7 @@ from hub.domain.errors import ClockDrift
 from hub.journal.sessions import CONNECT_WITHIN_S, raw_session
 from hub.journal.statements import ANSWER_WITHIN_S, ConnectionLost, GroupFailed, check, refuse_unconfirmed
 
-_INT8 = struct.Struct(">q")
+_INT4, _INT8 = struct.Struct(">i"), struct.Struct(">q")
 
 
 class LoopConnection:
@@ -136,7 +136,9 @@ def bigint(value: int) -> bytes:
 
 
 def _array(element_type: int, values: Sequence[bytes]) -> bytes:
-    parts = [struct.pack(">iiIii", 1, 0, element_type, len(values), 1)]
-    for value in values:
-        parts += (struct.pack(">i", len(value)), value)
-    return b"".join(parts)
+    head, lengths = struct.pack(">iiIii", 1, 0, element_type, len(values), 1), set(map(len, values))
+    if len(lengths) == 1:
+        # Each value has its length before it: where all have the same, that is what lies between them.
+        length = _INT4.pack(lengths.pop())
+        return head + length + length.join(values)
+    return head + b"".join([part for value in values for part in (_INT4.pack(len(value)), value)])

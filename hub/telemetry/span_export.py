@@ -126,6 +126,8 @@ def spans_of(call: Call, resource: Resource, epoch_ns: int) -> Iterator[Readable
     parents = [parent for parent in call.parents if is_sampled(parent)] or call.parents
     status = Status(StatusCode.ERROR, call.status) if call.status else Status()
     attributes = {**_storable(call.attributes), names.KEPT_FOR: call.kept_for}
+    if call.code:
+        attributes |= {names.RPC_SYSTEM: "grpc", names.RPC_METHOD: call.name, names.RPC_STATUS: call.code}
     if call.participant:
         attributes[names.PARTICIPANT] = call.participant
     if call.status:

@@ -78,6 +78,7 @@ class Call:
         "_trace_id",
         "attributes",
         "began",
+        "code",
         "ended",
         "events",
         "is_sampled",
@@ -102,18 +103,19 @@ class Call:
         self.steps: list[tuple[str, Kind, int, int, Attributes]] = []
         self.events: list[tuple[int, str, Attributes]] = []
         self.links: Sequence[str] = ()
-        self.kept_for = self.status = ""
+        self.kept_for = self.status = self.code = ""
 
     def belong_to(self, parents: Iterable[str]) -> None:
         """Puts it into the traces of *parents*, each once; into one of its own if there is none."""
-        self.parents = list(dict.fromkeys(parent for parent in parents if is_trace_parent(parent)))
+        self.parents = [parent for parent in dict.fromkeys(parents) if is_trace_parent(parent)]
         if self.parents:
             self._trace_id = self.parents[0][3:35]
             self.is_sampled = any(is_sampled(parent) for parent in self.parents)
         else:
-            self._trace_id = f"{_random.getrandbits(128) or 1:032x}"
+            number = _random.getrandbits(128) or 1
+            self._trace_id = f"{number:032x}"
             # W3C Trace Context, level 2: the last seven bytes of a trace id are random.
-            self.is_sampled = int(self._trace_id[-8:], 16) < sampling.share * 0x1_0000_0000
+            self.is_sampled = number & 0xFFFF_FFFF < sampling.share * 0x1_0000_0000
 
     @property
     def trace_id(self) -> str:

@@ -1,4 +1,4 @@
-"""The first message of a call: one timer for all that wait; who is late is told so, and whose client has gone is not."""
+"""The first message of a call: one timer for all that wait; who is late is refused, and whose client has gone is not."""
 
 import asyncio
 from typing import Any
@@ -29,7 +29,7 @@ async def outcomes(*senders: Sender) -> list[Any]:
     return [type(one) if isinstance(one, BaseException) else one for one in await asyncio.gather(*calls, return_exceptions=True)]
 
 
-def test_each_that_is_late_is_told_so_and_the_others_are_read() -> None:
+def test_each_that_is_late_is_refused_and_the_others_are_read() -> None:
     assert asyncio.run(outcomes(Sender(60), Sender(0), Sender(60), Sender(0, grpc.aio.EOF))) == [
         RequestLate,
         b"asked",
@@ -52,7 +52,7 @@ def test_who_comes_later_has_the_same_time() -> None:
     assert asyncio.run(play()) >= WITHIN_S * 0.99
 
 
-def test_whose_client_ends_it_is_not_told_that_it_is_late() -> None:
+def test_whose_client_ends_it_is_not_refused_as_late() -> None:
     async def play(within_s: float) -> None:
         messages = FirstMessages(within_s)
         gone = asyncio.create_task(messages.read(Sender(60)))

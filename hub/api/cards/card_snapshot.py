@@ -89,9 +89,9 @@ class Snapshot:
     def known_for(self, question: Question, card: CardRead, token: OnRecord) -> Records:
         """Returns what is on record for a question: of the card's holder, and of what the question names."""
         records = card.records if token is UNKNOWN else card.records._replace(token=token)
-        if items := self.items.about(question.refs.item_id):
+        if self.items.changes and (items := self.items.about(question.refs.item_id)):
             records = records._replace(items=items)
-        if institution := self.institutions.get(question.institution):
+        if self.institutions and (institution := self.institutions.get(question.institution)):
             records = records._replace(institution=tuple(institution))
         return records
 

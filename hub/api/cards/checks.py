@@ -16,7 +16,7 @@ from chuanyu.exchange.v1 import event_pb2
 
 from hub.api.cards.card_reader import CardReader
 from hub.api.cards.card_snapshot import Snapshot, Wanted
-from hub.api.cards.counting import count_decided
+from hub.api.cards.counting import count_decided, read_with
 from hub.api.cards.view_wait import when_seen
 from hub.api.edge.directory import Caller
 from hub.api.edge.turns import Reads
@@ -39,8 +39,6 @@ from hub.telemetry.spans import Call, GroupTiming, Kind, now_ns
 from hub.trust.keyring import Keyring
 from hub.words.outcomes import OUTCOME_NUMBERS
 
-_READ = {names.DB_SYSTEM: "postgresql", names.DB_OPERATION: "SELECT", names.DB_COLLECTION: "views.card_standing"}
-
 GROUP_CHECKS = 256
 
 # A busy event loop hardly ever waits for the database: groups taken as they come are of one or two, and most of the loop's time goes
@@ -56,6 +54,7 @@ class _Check(NamedTuple):
 
     event: event_pb2.Event
     question: Question
+    card_key: bytes
     request_key: bytes
     min_position: int
     call: Call
@@ -145,7 +144,7 @@ class Checks:
     async def _answer_group(self, group: Sequence[_Waiting]) -> None:
         began, asked, with_record = now_ns(), dict[bytes, bool](), dict[bytes, Wanted]()
         for check, _ in group:
-            question, key = check.question, check.event.card.key
+            question, key = check.question, check.card_key
             asked[key] = question.medium not in CHIP_MEDIA or asked.get(key, False)
             if looks_at_record(question):
                 units_since = year_began(question.at_us) if question.scenario == ELDER else ""
@@ -181,14 +180,17 @@ class Checks:
 
     def _decision(self, check: _Check, cards: Snapshot, read: GroupTiming, token: OnRecord = UNKNOWN) -> Decision:
         call, began, with_ecard = check.call, now_ns(), check.question.medium not in CHIP_MEDIA
-        card = cards.card(check.event.card.key, check.min_position, with_ecard=with_ecard)
-        call.step(names.READ_SPAN, read.began, read.ended, {**_READ, names.DB_BATCH_SIZE: read.size}, Kind.CLIENT)
+        card = cards.card(check.card_key, check.min_position, with_ecard=with_ecard)
+        call.step(names.READ_SPAN, read.began, read.ended, read_with(read.size), Kind.CLIENT)
         answer = decide(card.facts, card.agreements, self._reference, check.question, cards.known_for(check.question, card, token))
         made = check.event.decision_made
         made.outcome, made.as_of_position, made.rules_digest = OUTCOME_NUMBERS[answer.outcome], card.as_of_position, rules_digest()
-        made.reason_codes[:] = answer.reason_codes
-        made.agreement_codes[:] = answer.agreement_codes
-        del made.bases[:]
+        if token is not UNKNOWN:
+            # It was decided before.
+            for field in ("reason_codes", "agreement_codes", "bases"):
+                made.ClearField(field)
+        made.reason_codes.extend(answer.reason_codes)
+        made.agreement_codes.extend(answer.agreement_codes)
         made.bases.extend(map(basis_message, answer.bases))
         # A token that is known to be used is not looked for again.
         shown = check.question.token if token is UNKNOWN else b""
@@ -207,7 +209,7 @@ class Checks:
     def _check(self, request: protos.CheckAcceptanceRequest, caller: Caller, *, serves_all: bool) -> _Check:
         question, card_key = self.checked(request, caller, serves_all=serves_all)
         event = event_pb2.Event(
-            service_region=request.service_region, scenario=request.scenario, medium=request.medium, venue_code=request.venue_code
+            service_region=question.service_region, scenario=question.scenario, medium=request.medium, venue_code=question.venue_code
         )
         set_timestamp(event.occurred_at, question.at_us)
         named, card = request.card, event.card
@@ -220,7 +222,7 @@ class Checks:
         if request.HasField("subject_refs"):
             decision.subject_refs.CopyFrom(question.refs)
         request_key = self._digest(f"request|{caller.urn}|{request.request_id}".encode())
-        return _Check(event, question, request_key, request.min_position, caller.call)
+        return _Check(event, question, card_key, request_key, request.min_position, caller.call)
 
     def checked(self, request: protos.CheckAcceptanceRequest, caller: Caller, *, serves_all: bool = False) -> tuple[Question, bytes]:
         """Returns the question of a request and the key of its card; raises RequestInvalid, NotPermitted, RoleMissing or QuotaExceeded.
@@ -228,23 +230,24 @@ class Checks:
         Who *serves_all*, as an issuer that looks into its own card, asks about every place and scenario.
         """
         refuse_invalid(request, "request_id", "venue_code")
-        if request.HasField("at") and not caller.rights.issues(request.card.issuing_province):
-            # A question on each side of a delivered instant would say whose event it is.
-            raise NotPermitted("only the card's issuer asks for another time than now")
-        at_us = instant_us(request, "at")
-        wrong = []
-        if request.HasField("at") and at_us > now_us() + DAY_US:
-            wrong.append(("at", "in_the_future"))
-        if not may_say_region(self._reference, request.service_region, epoch_day(at_us)):
+        at_us, scenario, region, wrong = now_us(), request.scenario, request.service_region, []
+        if request.HasField("at"):
+            if not caller.rights.issues(request.card.issuing_province):
+                # A question on each side of a delivered instant would say whose event it is.
+                raise NotPermitted("only the card's issuer asks for another time than now")
+            if (asked_us := instant_us(request, "at")) > at_us + DAY_US:
+                wrong.append(("at", "in_the_future"))
+            at_us = asked_us
+        if not may_say_region(self._reference, region, epoch_day(at_us)):
             wrong.append(("service_region", "unknown_region"))
-        if request.scenario not in self._reference.scenario_codes:
+        if scenario not in self._reference.scenario_codes:
             wrong.append(("scenario", "unknown_scenario"))
         if wrong:
             raise RequestInvalid(wrong)
         if not serves_all:
             if caller.province:
-                refuse_outside(caller.province, request.service_region)
-            caller.rights.require_serving(request.scenario, request.service_region)
+                refuse_outside(caller.province, region)
+            caller.rights.require_serving(scenario, region)
         question, card = question_in(request, at_us)
         if request.HasField("subject_refs"):
             question = question._replace(refs=self._identifiers.keyed(request.subject_refs, "subject_refs"))

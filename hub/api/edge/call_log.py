@@ -61,7 +61,7 @@ def _tell_security(call: Call, reason: str, every_s: float) -> None:
 
 
 def _end(call: Call, code: str, reason: str, received_bytes: int, sent_bytes: int) -> None:
-    call.attributes.update({names.RPC_SYSTEM: "grpc", names.RPC_METHOD: call.name, names.RPC_STATUS: code})
+    call.code = code
     span_export.ended(call, "" if reason in ORDINARY else reason)
     _log(call, code, reason, received_bytes, sent_bytes)
     names.CALL_DURATION.record((call.ended - call.began) / 1e9, call.name, code, call.participant)

@@ -101,17 +101,20 @@ class Misses:
         """*per_min* 0 is no limit; ten minutes' worth may come at once, as when a province's cards are being loaded."""
         self._participant, self._per_min = participant, per_min
         self._bucket = Bucket(per_min / 60, per_min * MISSES_BURST_MIN, time.monotonic()) if per_min else None
+        self._spent_until = 0.0
 
     def refuse_if_spent(self) -> None:
         """Raises QuotaExceeded before anything is looked at: a refusal of misses alone would say which cards are none."""
-        if self._bucket is not None and (delay_s := self._bucket.delay_s(1, time.monotonic())) > 0:
+        if self._spent_until and (delay_s := self._spent_until - time.monotonic()) > 0:
             raise QuotaExceeded("misses_per_min", self._per_min, delay_s)
 
     def count(self, method: str) -> None:
         """Counts one."""
         names.CARD_MISSES.add(self._participant, method)
         if self._bucket is not None:
+            now = time.monotonic()
             self._bucket.take(1)
+            self._spent_until = now + delay_s if (delay_s := self._bucket.delay_s(1, now)) > 0 else 0.0
 
 
 class _Held:
