@@ -12,15 +12,13 @@ from pathlib import Path
 LOWEST = 19
 
 
-def give_way(niceness: int, process: int = 0) -> None:
-    """Lowers the priority of this process, or of another, by so many steps of nice(2), and with it that of the session that it leads."""
-    pid = process or os.getpid()
-    lowered = min(LOWEST, os.getpriority(os.PRIO_PROCESS, pid) + niceness)
-    os.setpriority(os.PRIO_PROCESS, pid, lowered)
-    if os.getsid(pid) == pid:
+def give_way(niceness: int) -> None:
+    """Lowers the priority of this process by so many steps of nice(2), and with it that of the session that it leads."""
+    lowered = os.nice(niceness)
+    if os.getsid(0) == os.getpid():
         # Another kernel has none.
         with contextlib.suppress(OSError):
-            Path(f"/proc/{pid}/autogroup").write_text(str(lowered), encoding="ascii")
+            Path("/proc/self/autogroup").write_text(str(lowered), encoding="ascii")
 
 
 def work_behind(niceness: int) -> None:

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import itertools
 import multiprocessing
-import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -215,6 +214,5 @@ def _attack(attack: Attack, targets: tuple[str, ...], certificates_dir: Path, se
 
     assert all(target.startswith("127.0.0.1:") for target in targets), "attacks go to loopback only"
     # An attacker brings processors of its own: what its work takes from the edges here is nothing that they could refuse.
-    os.setsid()
     give_way(LOWEST)
     asyncio.run(play())
