@@ -16,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 
 from hub.api.process_tuning import collect_seldom
 from hub.journal.migrate import migrate
+from hub.lifeline import end_with
 from hub.postgres.server import discard, running
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
@@ -63,11 +64,16 @@ LONG = (
 )
 
 
-def pytest_configure() -> None:
-    """Has all that is started begin without the width of this terminal."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Has the workers of a run end with it, and with each all that it has started, although nothing is left to stop them."""
     # GNU readline, which pytest imports, hands the width of a terminal to all that it starts: tables would be folded to it.
     for size in ("COLUMNS", "LINES"):
         os.environ.pop(size, None)
+    if hasattr(config, "workerinput"):
+        end_with(os.open(os.environ["HUB_TEST_RUN"], os.O_RDONLY))
+    else:
+        reading, _ = os.pipe()
+        os.environ["HUB_TEST_RUN"] = f"/proc/{os.getpid()}/fd/{reading}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
