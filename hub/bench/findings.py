@@ -2,7 +2,7 @@
 
 The traffic is the simulator's. It draws cards at random, so that one is in two cities at once, and may be used while it is lost. What no
 person could have done is left out, unless it is planted: uses by chip in another city within six hours, uses of a card from its loss until
-it is found. Some clocks are wrong, by up to eight minutes.
+it is found, a ride begun while the one before was not over by all clocks. Some clocks are wrong, by up to eight minutes.
 """
 
 import time
@@ -28,7 +28,7 @@ from hub.domain.findings import USE_KINDS
 from hub.domain.instants import SECOND_US, microseconds, microseconds_of, set_timestamp
 from hub.domain.pseudonym import card_name, hmac_sm3, person_name
 from hub.domain.unusual_use.rule_book import rules
-from hub.domain.unusual_use.steps import PHYSICAL
+from hub.domain.unusual_use.steps import PHYSICAL, RIDES
 from hub.findings.process import FindingProcess, present
 from hub.journal.decisions import Decision
 from hub.journal.reader import head_position
@@ -38,6 +38,7 @@ from hub.projections.views.raised_findings import Wanted, listed
 from hub.trust.keyring import open_keyring
 
 DAYS, APART_S, CLOCKS_OFF_S, OFF_IN = 30, 6 * 3_600, 480, 100
+RIDES_APART_S = 2 * CLOCKS_OFF_S + 60
 ASKED_IN_10_000 = 1.0
 MOST = 1_000_000
 _LOSSES = frozenset({"temporary_loss_reported", "formal_loss_reported", "loss_request_submitted", "card_cancelled"})
@@ -115,6 +116,7 @@ def _month(start: datetime, events: int, dice: Random, seed: int) -> Iterator[tu
     portions = chain([traffic.registrations()], traffic.portions())
     pairs = (pair for portion in portions for message in portion for pair in translation.events(message))
     lost: dict[str, Lost] = {}
+    rode: dict[str, int] = {}
     for feed, event in islice(pairs, events):
         card, at_s, kind = _card(event, known), event.occurred_at.seconds, event.WhichOneof("kind")
         if kind in _LOSSES:
@@ -123,7 +125,9 @@ def _month(start: datetime, events: int, dice: Random, seed: int) -> Iterator[tu
             lost.setdefault(card, Lost()).begin(event.occurred_at.seconds)
         elif kind in _FOUND and card in lost:
             lost[card].end(at_s)
-        elif kind in USE_KINDS and card in lost and lost[card].has(at_s):
+        elif (kind in USE_KINDS and card in lost and lost[card].has(at_s)) or (
+            kind in RIDES and abs(at_s - rode.get(card, 0)) < RIDES_APART_S
+        ):
             continue
         elif event.medium in PHYSICAL and event.service_region:
             region = event.service_region
@@ -134,6 +138,8 @@ def _month(start: datetime, events: int, dice: Random, seed: int) -> Iterator[tu
             last[card] = city, max(at_s, before[1])
             if not dice.randrange(OFF_IN):
                 set_timestamp(event.occurred_at, microseconds(event.occurred_at) + dice.randrange(-CLOCKS_OFF_S, CLOCKS_OFF_S) * SECOND_US)
+        if kind in RIDES:
+            rode[card] = at_s
         yield feed, event
 
 
