@@ -85,6 +85,9 @@ _FOLDED = (
 )
 _OTHER_NAMES = {"social_status_until": "social_status_until_us", "provisional_block_until": "block_until_us"}
 
+# Where day, issuer, region and scenario are in what a use moves.
+_CELL = DAILY_USAGE.cells.tables["daily_usage"].values() if DAILY_USAGE.cells is not None else ()
+
 
 class Pure:
     """Folds and decides in memory."""
@@ -246,7 +249,8 @@ class PureRun:
 
     def _counted(self, ask: Ask) -> dict[str, Any]:
         asked = [ask.day, ask.issuer, ask.region, ask.scenario]
-        counted = [values for (day, _, *cell), values in self._rows[DAILY_USAGE.name].sums.items() if [day, *cell] == asked]
+        rows = self._rows[DAILY_USAGE.name].sums.items()
+        counted = [values for cell, values in rows if [cell[place] for place in _CELL] == asked]
         return {"uses": sum(uses for uses, _ in counted), "amount_fen": sum(fen for _, fen in counted)}
 
     def _found(self, alias: str) -> list[Found]:
