@@ -150,7 +150,8 @@ def _refuse_foreign(folder: Path, files: Mapping[str, bytes]) -> None:
 def _paths(folder: Path) -> Iterator[str]:
     # As they come: a folder with other files may have any number of them.
     for path in folder.rglob("*"):
-        if not path.is_dir():
+        # What a link leads to is not gone through, so a link is named itself.
+        if path.is_symlink() or not path.is_dir():
             yield path.relative_to(folder).as_posix()
 
 

@@ -56,7 +56,7 @@ def check(catalogue: bytes, signature: bytes, authorities: Sequence[x509.Certifi
         usage = KeyUsageConstraints(key_usage={"non_repudiation"}, extd_key_usage={DOCUMENT_SIGNING.dotted_string})
         status = asyncio.run(async_validate_detached_cms(catalogue, signed, context, key_usage_settings=usage))
         certificate = x509.load_der_x509_certificate(status.signing_cert.dump())
-    except (SignatureValidationError, SigningError, ValueError, TypeError, KeyError, AttributeError):
+    except (SignatureValidationError, SigningError, ValueError, TypeError, LookupError, AttributeError):
         raise CatalogueSignatureWrong from None
     if not (status.intact and status.valid and status.trusted) or uri_names(certificate) != [REPORTS]:
         raise CatalogueSignatureWrong

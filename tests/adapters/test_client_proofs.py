@@ -131,6 +131,18 @@ def test_the_node_client_keeps_the_receipts_that_are_the_hubs_and_says_what_is_w
     assert [check(document, keys).recorded_us for document in documents] == [2_000_123_456]
 
 
+LINE = json.dumps({"receipt": "chuanyu-receipt/1\nlog h\nfeed f\nnumbers 1-2\nsignature 00\n"}).encode()
+
+
+def test_the_node_client_leaves_whole_lines_of_receipts_as_they_are(node_client: Run, tmp_path: Path) -> None:
+    """Also one with a byte that is no text: what is cut off is what has no end."""
+    whole = LINE.replace(b"log h", b"log \xff") + b"\n"
+    (tmp_path / "receipts.jsonl").write_bytes(whole + b'{"receipt":"chuan')
+    (tmp_path / "open.mjs").write_text('import { Receipts } from "chuanyu-exchange-client"; new Receipts("receipts.jsonl").close();')
+    done = node_client(tmp_path, "open.mjs")
+    assert (done.returncode, (tmp_path / "receipts.jsonl").read_bytes()) == (0, whole), done.stderr
+
+
 def not_passed(target: str, tmp_path: Path) -> list[tuple[str, list[str], list[str]]]:
     with prepared(tmp_path / "data") as kit:
         verdicts: list[Verdict] = judge_all(kit, all_trials(), Command(target, tmp_path / "client.log"), lambda _: None)
@@ -195,6 +207,24 @@ def test_the_java_client_reads_the_hotlist_and_refuses_what_is_not_the_hubs(java
     assert len(answered) == 2 and stale == "STALE" and {unsigned, other, short} == {"the signature is not the hub's"}
     assert (kind, behind) == ("another kind of file, or a newer version", "the delta does not follow what is held")
     assert older.startswith("older than what was held")
+
+
+JAVA_OPEN = """
+class Open {
+    public static void main(String[] given) throws Exception { new chuanyu.client.Receipts(java.nio.file.Path.of(given[0])).close(); }
+}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_java_client_leaves_whole_lines_of_receipts_as_they_are(java_client: Run, tmp_path: Path) -> None:
+    """Also those that end as on Windows."""
+    whole = (LINE + b"\r\n") * 2
+    (tmp_path / "receipts.jsonl").write_bytes(whole + b'{"receipt":"chuan')
+    (tmp_path / "Open.java").write_text(JAVA_OPEN)
+    done = java_client(tmp_path, "Open.java", "receipts.jsonl")
+    assert (done.returncode, (tmp_path / "receipts.jsonl").read_bytes()) == (0, whole), done.stderr
 
 
 @pytest.mark.slow

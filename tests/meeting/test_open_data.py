@@ -215,6 +215,16 @@ def test_a_catalogue_that_is_nested_without_end_is_refused(tmp_path: Path) -> No
         check(tmp_path)
 
 
+def test_a_link_to_another_folder_is_not_in_the_catalogue(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "k99.csv").write_text("1")
+    made = tmp_path / "open"
+    made.mkdir()
+    (made / folders.CATALOGUE).write_text(json.dumps({"dcat:dataset": []}))
+    (made / "more").symlink_to(tmp_path / "elsewhere")
+    assert check(made) == ["more"]
+
+
 def test_a_run_that_was_killed_is_gone_on_with(reports: Reports, tmp_path: Path) -> None:
     (tmp_path / "datasets").mkdir()
     for part in (".catalog.jsonld.part", "datasets/.k2.csv.part"):

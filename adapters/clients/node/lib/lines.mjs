@@ -8,6 +8,9 @@ export function wholeLines(path) {
   return bytes.toString("utf8", 0, bytes.lastIndexOf("\n") + 1).split("\n").slice(0, -1);
 }
 
+/** How many bytes these lines have, whatever bytes they are. */
+export const wholeSize = (path) => (existsSync(path) ? readFileSync(path).lastIndexOf("\n") + 1 : 0);
+
 export function append(file, lines) {
   const size = fstatSync(file).size;
   try {

@@ -2,7 +2,7 @@
 // Lines of the file are those of `province-adapter receipts export`, so `province-adapter receipts verify --file` reads it.
 import { createHash, createHmac, createPublicKey, randomBytes, verify } from "node:crypto";
 import { existsSync, ftruncateSync, openSync, closeSync, readFileSync, renameSync } from "node:fs";
-import { append, keepFolder, wholeLines, writeWhole } from "./lines.mjs";
+import { append, keepFolder, wholeLines, wholeSize, writeWhole } from "./lines.mjs";
 
 const SIGNATURE = "signature ";
 
@@ -21,7 +21,7 @@ export class Receipts {
     const lines = wholeLines(path);
     lines.forEach((line, index) => this.#read(line, index + 1));
     this.#file = openSync(path, "a", 0o600);
-    ftruncateSync(this.#file, Buffer.byteLength(lines.map((line) => `${line}\n`).join("")));
+    ftruncateSync(this.#file, wholeSize(path));
     this.#blindKey = blindKeyAt(`${path}.blind`);
     keepFolder(path);
   }

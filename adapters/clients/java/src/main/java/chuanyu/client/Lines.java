@@ -25,6 +25,11 @@ final class Lines {
         return text.substring(0, text.lastIndexOf('\n') + 1).lines().toList();
     }
 
+    /** How many bytes these lines have, however they end. */
+    static long wholeSize(Path path) throws IOException {
+        return Files.exists(path) ? Files.readString(path, StandardCharsets.ISO_8859_1).lastIndexOf('\n') + 1 : 0;
+    }
+
     static void append(FileChannel file, List<String> lines) throws IOException {
         long size = file.size();
         var bytes = ByteBuffer.wrap((String.join("\n", lines) + "\n").getBytes(StandardCharsets.ISO_8859_1));

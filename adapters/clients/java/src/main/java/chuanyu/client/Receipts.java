@@ -74,7 +74,7 @@ public final class Receipts implements AutoCloseable {
         for (int index = 0; index < lines.size(); index++) read(lines.get(index), index + 1);
         if (!Files.exists(path)) Lines.replace(this.path, List.of());
         file = Lines.open(path, StandardOpenOption.APPEND);
-        file.truncate(lines.stream().mapToLong(line -> line.length() + 1).sum());
+        file.truncate(Lines.wholeSize(path));
         var blind = path.resolveSibling(path.getFileName() + ".blind");
         if (!Files.exists(blind)) Lines.replace(blind, List.of(HEX.formatHex(random())));
         blindKey = HEX.parseHex(Files.readString(blind).strip());
