@@ -22,6 +22,8 @@ class Published:
     counts: Counts
     sums: Sequence[Sum]
     shown: Shown = field(default_factory=dict)
+    # Nothing of it may be shown: a page that lists only what is there lists none of its names either.
+    is_withheld: bool = False
 
     def __getitem__(self, name: Hashable) -> int | None:
         """Returns a count as it may be shown."""
@@ -40,7 +42,7 @@ def published_beside(counts: Counts, sums: Sequence[Sum], before: Sequence[Publi
         if not _gives_away(found, before):
             return found
     # Where nothing is shown, nothing new is known.
-    return Published(counts, sums, dict.fromkeys(counts))
+    return Published(counts, sums, dict.fromkeys(counts), is_withheld=True)
 
 
 def _as_little(counts: Counts, sums: Sequence[Sum], before: Sequence[Published]) -> Shown:

@@ -149,6 +149,14 @@ def test_a_small_count_is_not_the_difference_of_what_two_changes_show_of_its_sum
     assert [other[name] for name in differing] == [None] * len(differing)
 
 
+def test_where_nothing_of_a_change_may_be_shown_no_cells_are_listed() -> None:
+    """Its only scenario is as large as under the change before, so that to list its cell would give away the sum: one less than before."""
+    first = shown_of(CHANGE, changed({("50", "50", "CUL.LIB", "a"): 1, ("50", "51", "TRA.MET", "a"): 9}))
+    other = shown_of(CHANGE, changed({("50", "50", "TRA.MET", "a"): 9}), [first])
+    assert first.answers["scenario", "TRA.MET"] == 9 and first.answers[_TOTAL] is None
+    assert (other.cells, set(other.answers.shown.values())) == ([], {None})
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.lists(counts, min_size=2, max_size=3), st.data())
 def test_nothing_hidden_can_be_computed_from_changes_side_by_side(begun: list[dict[Any, int]], data: st.DataObject) -> None:

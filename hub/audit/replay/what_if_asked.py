@@ -7,7 +7,7 @@ no other answer, or what the branches show is not due to the changes.
 import tempfile
 from collections.abc import Hashable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chuanyu.exchange.v1 import audit_question_pb2 as asked
@@ -67,10 +67,13 @@ class Shown:
 def shown_of(name: Text, changed: Changed, before: Sequence[Shown] = ()) -> Shown:
     """Decides what may be shown of what a branch changes: no count below LEAST, and none from which one follows.
 
-    Branches are compared side by side, so what differs by a few from one of those *before* is not shown either.
+    Branches are compared side by side, so what differs by a few from one of those *before* is not shown either. Where nothing may be
+    shown, no cells are listed: who knows the only one of a sum, from a branch before, has the sum.
     """
     answers = _answers(changed, [one.answers for one in before])
-    return Shown(name, sorted(changed.cells.items()), answers, _people(changed, [one.people for one in before]))
+    people = _people(changed, [one.people for one in before])
+    is_withheld = answers.is_withheld or people.is_withheld
+    return Shown(name, [] if is_withheld else sorted(changed.cells.items()), answers, people)
 
 
 def _outcome(period: Period, dates: Text, branches: list[Branch], found: Found) -> Outcome:
@@ -198,7 +201,12 @@ def _answers(changed: Changed, before: Sequence[Published] = ()) -> Published:
             counts[name_of(cell)] = counts.get(name_of(cell), 0) + tally.answers
         sums += [*(Sum(group, cells) for group, cells in groups.items()), Sum(_TOTAL, list(groups))]
     counts[_TOTAL] = changed.answers
-    return published_beside(counts, sums, before)
+    return _as_listed(published_beside(counts, sums, before))
+
+
+def _as_listed(found: Published) -> Published:
+    """Takes the sums from what is withheld: with no cells listed, its readers cannot make them."""
+    return replace(found, sums=()) if found.is_withheld else found
 
 
 def _people(changed: Changed, before: Sequence[Published]) -> Published:
@@ -216,13 +224,14 @@ def _people(changed: Changed, before: Sequence[Published]) -> Published:
         # All of these others may be among those who lose or gain.
         counts[who] = max(counts[who], tally.people)
         cells[who].append(cell)
-    found = published_beside(counts, [Sum(who, some) for who, some in cells.items()], before)
+    found = _as_listed(published_beside(counts, [Sum(who, some) for who, some in cells.items()], before))
     for who, some in cells.items():
         if 0 < sum(changed.cells[cell].people for cell in some) - counts[who] < LEAST:
             found.shown[who] = None
     is_few = any(0 < abs(changed.people - one.counts["people"]) < LEAST for one in before)
     is_hidden = is_few or 0 < abs(rest) < LEAST or None in (found[who] for who in cells)
-    return Published({**counts, "people": changed.people}, found.sums, {**found.shown, "people": None if is_hidden else changed.people})
+    shown = {**found.shown, "people": None if is_hidden else changed.people}
+    return replace(found, counts={**counts, "people": changed.people}, shown=shown)
 
 
 def _matrix(shown: Shown) -> Table:
