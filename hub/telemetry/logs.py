@@ -18,7 +18,6 @@ from hub.telemetry.process_log import speak_on_stderr
 
 WRITE_EVERY_S = 0.25
 TIDY_EVERY_S = 600.0
-_PID = os.getpid()
 _json = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
@@ -56,7 +55,7 @@ def security(event: str, **fields: str | int) -> None:
     """Adds a line to the security log: at once in a command, by the thread in a process that serves."""
     if _Kept.security is None:
         return
-    _Kept.security.add({"time": time_of(time.time_ns()), "event": event, "service": _Kept.service, "pid": _PID, **fields})
+    _Kept.security.add({"time": time_of(time.time_ns()), "event": event, "service": _Kept.service, "pid": os.getpid(), **fields})
     if _Kept.thread is None:
         _Kept.security.write()
 
@@ -105,5 +104,5 @@ def _access_json(line: AccessLine) -> str:
         f'{{"time": "{time_of(time_ns)}", "participant": {_quoted(participant)}, "method": {_quoted(method)}, "code": {_quoted(code)}, '
         f'"reason": {_quoted(reason)}, "duration_s": {duration_s:.6f}, "request_bytes": {request_bytes}, '
         f'"response_bytes": {response_bytes}, "events": {events}, "trace_id": {_quoted(trace_id)}, '
-        f'"service": "{_Kept.service}", "pid": {_PID}}}'
+        f'"service": "{_Kept.service}", "pid": {os.getpid()}}}'
     )

@@ -4,6 +4,7 @@ Nothing waits for it: what the exporter is too slow for, or a disk too full, is 
 """
 
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -30,6 +31,7 @@ STOP_S = 3.0
 _SCOPE = InstrumentationScope("chuanyu-exchange-hub")
 _KINDS = (SpanKind.INTERNAL, SpanKind.SERVER, SpanKind.CLIENT, SpanKind.PRODUCER, SpanKind.CONSUMER)
 _random = Random()  # noqa: S311 (ids of spans)
+os.register_at_fork(after_in_child=_random.seed)
 
 
 class SpanPipe:

@@ -5,6 +5,7 @@ Kept are, always, calls that were refused, failed, quarantined or parked somethi
 the caller asked for, and a share. Ids and the trace parent that goes into the journal follow W3C Trace Context, version 00.
 """
 
+import os
 import random
 import re
 import time
@@ -14,6 +15,8 @@ from typing import NamedTuple
 
 _TRACE_PARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _random = random.Random()  # noqa: S311 (ids of traces, not of secrets)
+# A fork would go on with the ids of the process that it is a fork of, and so would the next one.
+os.register_at_fork(after_in_child=_random.seed)
 MOST_TRACES = 64
 
 Attribute = str | int | float | bool
