@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from rich.table import Table
 
-from hub.commands.wording import screen, table, whole
+from hub.commands.wording import folded, screen, table, whole
 from hub.domain.indicators.definition import Definition, Target
 from hub.indicators.asking import Answer, Figure
 from hub.indicators.desk import Compared
@@ -34,7 +34,7 @@ def target(one: Target) -> str:
 
 def overview(answers: Iterable[tuple[Definition, Answer | None, str]]) -> Table:
     """Returns all indicators as a table: a total, or why there is none."""
-    listed = table(*map(whole, ("指标 Id", "名称 Name", "合计 Total", "旁列 Beside")))
+    listed = table(whole("指标 Id"), *map(folded, ("名称 Name", "合计 Total", "旁列 Beside")))
     for said, found, refusal in answers:
         beside = "\n".join(map(target, said.targets))
         listed.add_row(said.id, "\n".join(said.name), refusal if found is None else total(found), beside)
