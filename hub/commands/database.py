@@ -37,7 +37,7 @@ class NoDatabase(HubError):
 
     def __init__(self, data_dir: Path) -> None:
         """*data_dir* is where there is none."""
-        super().__init__(f"{data_dir}; `hub migrate` makes one（HUB_DATA_DIR）")
+        super().__init__(f"{data_dir}; `hub migrate` makes one; 演示的 the demo's is in data/demo, while it runs（HUB_DATA_DIR）")
 
 
 class DatabaseUnreachable(HubError):

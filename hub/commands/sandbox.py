@@ -26,7 +26,11 @@ _WHERE = "page"
 
 
 class NoSandbox(HubError):
-    """没有沙箱在运行；先运行 hub sandbox。No sandbox runs on this data directory: run `hub sandbox` first."""
+    """此数据目录没有沙箱在运行；先运行 hub sandbox。No sandbox runs on this data directory; run `hub sandbox` first:"""
+
+    def __init__(self) -> None:
+        """Names the data directory that was looked at."""
+        super().__init__(f"{Config().data_dir.resolve()}（HUB_DATA_DIR）")
 
 
 class SandboxRefuses(HubError):
