@@ -1,6 +1,7 @@
 """A group of commands that are imported one at a time: who runs one does not wait for what the others need, nor for all of its own."""
 
 import functools
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,11 +21,25 @@ class Entry(NamedTuple):
     help: str
 
 
+def breakable(text: str) -> str:
+    """Returns a help text whose English begins after a blank: without one a narrow screen breaks the line within its first word."""
+    return re.sub(r"([。；）])(?=[A-Za-z])", r"\1 ", text)
+
+
+def _make_breakable(command: Any) -> None:
+    for one in (command, *command.params, *getattr(command, "commands", {}).values()):
+        if getattr(one, "help", None):
+            one.help = breakable(one.help)
+    for one in getattr(command, "commands", {}).values():
+        if not isinstance(one, _Listed):
+            _make_breakable(one)
+
+
 class _Listed(TyperCommand):
     """What takes the place of a command until it is run."""
 
     def __init__(self, entry: Entry) -> None:
-        super().__init__(entry.name, help=entry.help, rich_help_panel=entry.panel)
+        super().__init__(entry.name, help=breakable(entry.help), rich_help_panel=entry.panel)
         self._entry = entry
 
     def imported(self) -> Any:
@@ -45,6 +60,7 @@ def _imported(entry: Entry) -> Any:
     command.name = entry.name
     # The shell completes `hub`, of which this is a part.
     command.params = [one for one in command.params if one.name not in ("install_completion", "show_completion")]
+    _make_breakable(command)
     return command
 
 

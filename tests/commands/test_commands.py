@@ -11,14 +11,19 @@ from typer.testing import CliRunner
 
 from adapters.cli import app as province_adapter
 from hub.cli import COMMANDS, app
-from hub.commands.lazy import Entry, imported
+from hub.commands.lazy import Entry, breakable, imported
 
 IMPORTED = imported(typer.main.get_command(app))
 
 
 @pytest.mark.parametrize("entry", COMMANDS, ids=[entry.name for entry in COMMANDS])
 def test_the_list_says_of_a_command_what_its_own_help_begins_with(entry: Entry) -> None:
-    assert IMPORTED[entry.name].help.splitlines()[0] == entry.help
+    assert IMPORTED[entry.name].help.splitlines()[0] == breakable(entry.help)
+
+
+def test_english_after_chinese_is_not_broken_within_a_word() -> None:
+    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "80", "TERM": "dumb"}).output
+    assert "What other rules" in shown and "Show a person as a reader" in shown
 
 
 def helps(command: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
