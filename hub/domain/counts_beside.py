@@ -6,6 +6,7 @@ would give away a count, or a move, that is not shown. Where no choice hides tha
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 from hub.domain.row_space import determined
@@ -87,10 +88,15 @@ def _gives_away(found: Published, before: Sequence[Published]) -> bool:
             names = [name for name in (total.total, *total.parts) if name in one.counts]
             unknown = [name for name in names if (name, one.counts[name]) not in known]
             rows.append({(name, one.counts[name]): -1 if name == total.total else 1 for name in unknown})
-    for name in _moved_by_few(found.counts, before):
-        for count in {one.counts.get(name, 0) for one in before}:
-            if 0 < abs(found.counts[name] - count) < LEAST:
-                ends = ((found.counts[name], 1), (count, -1))
-                row: dict[Any, int] = {(name, end): sign for end, sign in ends if end and (name, end) not in known}
-                rows.append(row | {("moved", name, count): -1})
+    for name, count, other in _few_between((*before, found)):
+        row: dict[Any, int] = {(name, end): sign for end, sign in ((other, 1), (count, -1)) if end and (name, end) not in known}
+        rows.append(row | {("moved", name, count, other): -1})
     return bool(determined(rows))
+
+
+def _few_between(published_so_far: Sequence[Published]) -> set[tuple[Any, int, int]]:
+    """Returns what moved by a few from any one to a later one: between two that were before, what is shown last may say it."""
+    pairs = (
+        (name, one.counts.get(name, 0), count) for one, later in combinations(published_so_far, 2) for name, count in later.counts.items()
+    )
+    return {(name, count, other) for name, count, other in pairs if 0 < abs(other - count) < LEAST}

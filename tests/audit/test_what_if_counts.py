@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hub.audit.outcome import Text
 from hub.audit.replay.comparing import Cell, Changed, Tally, direction_of
 from hub.audit.replay.what_if_asked import _TOTAL, _answers, _between, _scenario, shown_of
-from hub.domain.counts_beside import Published
-from hub.domain.small_counts import LEAST
+from hub.domain.counts_beside import Published, published_beside
+from hub.domain.small_counts import LEAST, Sum
 from tests.indicators.test_tables import computable
 
 CHANGE = Text("改动后", "the change")
@@ -189,3 +189,13 @@ def test_nothing_hidden_can_be_computed_from_changes_side_by_side(begun: list[di
                     rows.append(row | {("moved", number, earlier, name): Fraction(-1)})
                     wanted.add(("moved", number, earlier, name))
     assert not computable(rows, wanted)
+
+
+def test_the_last_of_three_does_not_tell_what_moved_by_a_few_between_the_first_two() -> None:
+    """With all but d of the third, what a and c come to follows for the second, as it does for the first: c moved by one."""
+    shown: list[Published] = []
+    for numbers in ((9, 40, 4, 50), (9, 40, 5, 51), (18, 21, 15, 51)):
+        told = dict(zip("abcd", numbers, strict=True)) | {"all": sum(numbers)}
+        shown.append(published_beside(told, [Sum("all", list("abcd"))], shown))
+    assert [shown[0][name] for name in "bd"] == [40, 50] and shown[1]["b"] == 40
+    assert None in [shown[2][name] for name in "abc"]
