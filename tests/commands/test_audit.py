@@ -155,6 +155,11 @@ def test_a_period_without_an_end_is_until_now_and_one_that_ends_later_says_what_
     assert isinstance(ahead, AuditWindowAhead) and datetime.now(LOCAL).strftime("it is %Y-%m-%d ") in str(ahead)
 
 
+def test_a_time_before_the_first_event_is_refused_with_when_that_was(run: Callable[..., Result]) -> None:
+    before = run("request", "record", "--since", "1999-01-01", *WHY).exception
+    assert isinstance(before, AuditWindowBefore) and datetime.now(LOCAL).strftime("the first %Y-") in str(before)
+
+
 def test_an_empty_window_is_refused(run: Callable[..., Result]) -> None:
     at = said(run("request", "record", *WHY, *BY_LI, "--json"))["steps"][0]["at"]
     assert isinstance(run("request", "answers", "--from", at, "--to", at, *WHY).exception, AuditWindowReversed)
