@@ -272,8 +272,9 @@ def test_branches_are_compared_side_by_side_with_a_control_that_is_empty(shared_
     assert {(cell["then"], cell["rule"]) for cell in branches["lenient"]["cells"]} >= {("DENY", "A02")}
     # An elder's ride is a ride.
     assert {cell["scenario"] for cell in branches["alone"]["cells"]} == {"TRA.ELD", "TRA.MET"}
-    assert branches["alone"]["losing"] > 0 == branches["alone"]["gaining"]
-    assert branches["lenient"]["gaining"] > 0
+    # How many asked under load differs from run to run; fewer than five people are not shown.
+    assert branches["alone"]["losing"] != 0 == branches["alone"]["gaining"]
+    assert branches["lenient"]["gaining"] != 0
     assert all(one is None or one == 0 or one >= 5 for branch in branches.values() for one in (branch["people"], branch["answers"]))
 
 
