@@ -1,7 +1,7 @@
 """What a measured process and all below it use: looked at all the time, since the processes of a pool are no children of its own."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -35,22 +35,36 @@ class Used:
 
 
 @contextmanager
-def watched() -> Iterator[Used]:
-    """Gives what this process and all below it use from now on; a process that ends between two looks has used a little more."""
-    own, used, done = psutil.Process(), Used(), threading.Event()
-    began = own.cpu_times()
+def looking(look: Callable[[], None], every_s: float = LOOK_EVERY_S) -> Iterator[None]:
+    """Looks again and again, by a thread of its own, while the block runs."""
+    over = threading.Event()
 
     def watch() -> None:
-        while not done.wait(LOOK_EVERY_S):
-            for one in (own, *own.children(recursive=True)):
-                used.look(one)
+        while not over.wait(every_s):
+            look()
 
     watching = threading.Thread(target=watch)
     watching.start()
     try:
-        yield used
+        yield
     finally:
-        done.set()
+        over.set()
         watching.join()
+
+
+@contextmanager
+def watched() -> Iterator[Used]:
+    """Gives what this process and all below it use from now on; a process that ends between two looks has used a little more."""
+    own, used = psutil.Process(), Used()
+    began = own.cpu_times()
+
+    def look() -> None:
+        for one in (own, *own.children(recursive=True)):
+            used.look(one)
+
+    try:
+        with looking(look):
+            yield used
+    finally:
         used.look(own)
         used.cpu_s[own.pid] = used.cpu_s.get(own.pid, 0.0) - began.user - began.system

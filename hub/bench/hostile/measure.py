@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import itertools
 import multiprocessing
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from hub.bench.hostile.proxy import proxy
 from hub.bench.hostile.scene import APPEND, ATTACKER, CHECK, FEED, SUSPENDED, Scene
 from hub.bench.load import batch, card_event
 from hub.bench.setup import ASKER, PARTICIPANT, Ground, HubProcess, ground, hub_process, projector
+from hub.bench.watching import looking
 from hub.config import Config
 from hub.domain.errors import HubError
 from hub.domain.participant import PREFIX
@@ -191,19 +191,13 @@ def _ask(place: Ground, target: str, seconds: float) -> Waits:
 @contextlib.contextmanager
 def _peak(edges: tuple[HubProcess, ...]) -> Iterator[list[int]]:
     """Watches the memory of the edges; the list has the largest so far."""
-    peak, over = [0], threading.Event()
+    peak = [0]
 
-    def watch() -> None:
-        while not over.wait(0.05):
-            peak[0] = max(peak[0], *(edge.memory_bytes() for edge in edges))
+    def look() -> None:
+        peak[0] = max(peak[0], *(edge.memory_bytes() for edge in edges))
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
+    with looking(look, 0.05):
         yield peak
-    finally:
-        over.set()
-        watcher.join()
 
 
 def _attack(attack: Attack, targets: tuple[str, ...], certificates_dir: Path, seconds: float) -> None:
