@@ -11,7 +11,7 @@ from chuanyu.exchange.v1 import references_pb2
 from hub.audit.requests.desk import Asking
 from hub.audit.requests.folder import Folder
 from hub.commands.audit_desk import acting, opened, waited
-from hub.commands.audit_screen import as_row, lines, next_commands
+from hub.commands.audit_screen import as_row, lines
 from hub.commands.database import database
 from hub.commands.looking import keys_of_one
 from hub.config import Config
@@ -40,8 +40,6 @@ def ask(question: protos.AuditQuestion, purpose: str, basis: str, name: str, *, 
         asking = Asking(question, purpose, basis)
         audit = desk.request(asking, acting(name), open_keyring(config.keys_dir), datetime.now(UTC))
         if is_waiting:
-            if not as_json:
-                typer.echo("\n".join(f"{title}: {command}" for title, command in next_commands(audit)))
             audit = waited(desk, config, audit)
     if as_json:
         typer.echo(json.dumps(as_row(audit), ensure_ascii=False))

@@ -11,12 +11,13 @@ from chuanyu.exchange.v1.audit_requests_pb2 import AuditPerson
 from hub.audit.requests.desk import AuditDesk, of_operator
 from hub.audit.requests.desk import opened as desk_on
 from hub.audit.requests.folder import Done, Folder
+from hub.commands.audit_screen import next_commands
 from hub.commands.database import database
 from hub.commands.login import acting as acting_operator
 from hub.commands.login import login
 from hub.commands.progress import progress
 from hub.config import Config
-from hub.domain.audit_request import DELIVERED, AuditRequest
+from hub.domain.audit_request import DELIVERED, REQUESTED, AuditRequest
 from hub.journal.sessions import session
 from hub.words.audits import REASONS, STATES
 
@@ -64,6 +65,9 @@ def waited(found: AuditDesk, config: Config, audit: AuditRequest) -> AuditReques
     Exit code 1 unless it was delivered.
     """
     said = _Said()
+    if audit.state == REQUESTED:
+        typer.echo("等待核准；按 Ctrl-C 不影响申请 waiting for an approval; Ctrl-C leaves the request as it is", err=True)
+        typer.echo("\n".join(f"{title}: {command}" for title, command in next_commands(audit)), err=True)
     with progress() as report:
         while audit.is_open:
             done = Folder(config.data_dir, audit.code).progress()

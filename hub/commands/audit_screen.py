@@ -71,7 +71,7 @@ def next_commands(audit: AuditRequest) -> list[tuple[str, str]]:
     """Returns what can be done with a request now, as commands."""
     code = audit.code
     if audit.state == REQUESTED:
-        return [("由另一人核准 another person approves", f"hub audit approve {code}")]
+        return [("由另一人核准 another person approves", f"hub audit approve {code} --operator NAME")]
     if audit.state != DELIVERED:
         return []
     found = [

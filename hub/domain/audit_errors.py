@@ -8,7 +8,7 @@ class AuditUnknown(HubError):
 
 
 class AuditSamePerson(HubError):
-    """Who asked for an audit does not decide about it; another person has to."""
+    """Who asked for an audit does not decide about it; another person has to, logged in as itself or named by --operator."""
 
 
 class AuditSameLogin(HubError):

@@ -131,7 +131,7 @@ def ask(known: Known, question: Question, before: Report | None = None) -> Answe
     found = COUNTS[said.id](known, source(known), Asked(said, question.as_of, reference.load()), by)
     if found.first_day is None or not found.first_day <= question.as_of <= last_day:
         first = found.first_day.isoformat() if found.first_day is not None else ""
-        raise IndicatorOutOfRange(indicator=said.id, first_day=first, last_day=last_day.isoformat())
+        raise IndicatorOutOfRange(f"（{first or '–'} … {last_day}）", indicator=said.id, first_day=first, last_day=last_day.isoformat())
     return _answer(question, said, found, by, before)
 
 

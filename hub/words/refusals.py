@@ -30,7 +30,7 @@ CHINESE = {
     "FilingUnknown": "没有上报过这一方这个编号的备案。",
     "LoanUnknown": "没有上报过这个条码的借阅。",
     "AuditUnknown": "没有这个编号的审计；见 `hub audit list`。",
-    "AuditSamePerson": "申请人不能核准或驳回自己的审计，须由另一人决定。",
+    "AuditSamePerson": "申请人不能核准或驳回自己的审计，须由另一人登录或以 --operator 具名决定。",
     "AuditSameLogin": "该审计由同一登录以另一姓名申请；请以本人登录核准，或用 --same-login（入账可查）。",
     "AuditDecided": "该审计申请已有决定；见 `hub audit list`。",
     "AuditOver": "该审计已结束，无可取消。",

@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from hub.audit.outcome import read
 from hub.audit.requests.folder import Folder
 from hub.cli import app
 from hub.commands.audit import NoBundle
+from hub.commands.audit_desk import acting, desk
 from hub.commands.login import login
 from hub.commands.options import FileThere
 from hub.domain.audit_errors import (
@@ -95,6 +97,21 @@ def test_each_question_is_asked_in_dates_and_can_be_refused_or_called_off(run: C
     assert codes[0] in [one["code"] for one in listed]
     waited = run("show", codes[0], "--wait")
     assert waited.exit_code == 1
+
+
+def test_who_waits_for_what_nobody_approved_is_told_who_has_to(run: Callable[..., Result]) -> None:
+    code = said(run("request", "card", "A00005101", "--issuer", "50", "--today", *WHY, *BY_LI, "--json"))["code"]
+
+    def call_off() -> None:
+        with desk() as found:
+            found.cancel(code, acting("li.lei"), datetime.now(UTC))
+
+    later = threading.Timer(0.5, call_off)
+    later.start()
+    waited = run("show", code, "--wait")
+    later.join()
+    assert waited.exit_code == 1
+    assert f"hub audit approve {code} --operator NAME" in waited.stderr
 
 
 @pytest.mark.slow

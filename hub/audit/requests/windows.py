@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 import psycopg
 from chuanyu.exchange.v1 import audit_question_pb2 as protos
 
-from hub.domain.audit_errors import AuditWindowAhead, AuditWindowBefore, AuditWindowReversed
+from hub.audit.replay.window import nothing_yet
+from hub.domain.audit_errors import AuditWindowAhead, AuditWindowReversed
 from hub.domain.errors import RequestInvalid
 from hub.domain.instants import in_local, microseconds
 from hub.intake.request_rules import instant_us
 from hub.journal.reader import head_position
-from hub.journal.times import first_position_since, recorded_at
+from hub.journal.times import first_position_since
 
 # The year 1.
 _CALENDAR_BEGINS_S = -62_135_596_800
@@ -53,13 +54,7 @@ def check_times(connection: psycopg.Connection, question: protos.AuditQuestion, 
         _check_window(connection, asked)
     for field in ("recorded_as_of", "since"):
         if field in asked.DESCRIPTOR.fields_by_name and asked.HasField(field) and position_of(connection, getattr(asked, field)) < 1:
-            raise _nothing_yet(connection, f"{kind}.{field}")
-
-
-def _nothing_yet(connection: psycopg.Connection, field: str) -> AuditWindowBefore:
-    """Returns the refusal of a time before the first event; it says when that was, where the journal still has it."""
-    first_us = recorded_at(connection, 1)
-    return AuditWindowBefore("" if first_us is None else f"（最早 the first {in_local(first_us):%Y-%m-%d %H:%M:%S}）", field=field)
+            raise nothing_yet(connection, f"{kind}.{field}")
 
 
 def _times(kind: str, asked: Any) -> Iterator[tuple[str, Any]]:
@@ -81,7 +76,7 @@ def _instant(asked: Any, at: Any, path: str) -> int:
 
 def _check_window(connection: psycopg.Connection, asked: Any) -> None:
     if position_of(connection, asked.to) < 1:
-        raise _nothing_yet(connection, "to")
+        raise nothing_yet(connection, "to")
     start, end = getattr(asked, "from"), asked.to
     kinds = {start.WhichOneof("at"), end.WhichOneof("at")}
     if kinds == {"instant"}:
