@@ -119,7 +119,7 @@ class Sandbox:
         }
 
     async def reset(self) -> float:
-        """Begins again; returns the seconds it took."""
+        """Begins again; returns the seconds it took. Raises NothingToBeginWith, and then the hub goes on as it is."""
         async with self._alone:
             self.front.faults.clear()
             self.front.end_streams(grpc.StatusCode.UNAVAILABLE)

@@ -48,6 +48,10 @@ class ClockUnfit(HubError):
     """沙箱的时钟只能往前拨，重置后回到现在 the clock of a sandbox goes forward alone, a reset sets it back; seconds ahead of now:"""
 
 
+class NothingToBeginWith(HubError):
+    """没有可供重置的副本，沙箱照旧运行，请再试 there is no copy to begin again with, and the sandbox goes on as it is; try again:"""
+
+
 class World:
     """One hub and what can be done to it; its methods wait, and are called from one thread at a time."""
 
@@ -105,8 +109,9 @@ class World:
         self._next = self._copying.submit(self._copy, TEMPLATE, NEXT)
 
     def reset(self) -> float:
-        """Begins again, at the real time; returns how many seconds it took."""
+        """Begins again, at the real time; returns how many seconds it took. Raises NothingToBeginWith."""
         began_s, edges = time.monotonic(), range(1 + self.has_second_edge)
+        self._make_next()
         for edge in edges:
             self._stage.end(EDGES[edge], signal.SIGKILL)
         self._begin_with_next()
@@ -119,10 +124,16 @@ class World:
         self.copy_ahead()
         return took_s
 
-    def _begin_with_next(self) -> None:
-        """Puts the next database in the place of this one; where none is under way, it is made now."""
+    def _make_next(self) -> None:
+        """Waits for the database of the next reset, or makes it now; raises NothingToBeginWith."""
         copying, self._next = self._next or self._copying.submit(self._copy, TEMPLATE, NEXT), None
-        copying.result()
+        try:
+            copying.result()
+        except psycopg.Error as error:
+            raise NothingToBeginWith(str(error).strip()) from None
+
+    def _begin_with_next(self) -> None:
+        """Puts the next database in the place of this one."""
         with psycopg.connect(self._server_dsn, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)".encode())
             connection.execute(f"ALTER DATABASE {NEXT} RENAME TO {DATABASE}".encode())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import psycopg
 import pytest
 from chuanyu.exchange.v1 import (
     card_service_pb2_grpc,
@@ -23,7 +24,9 @@ from chuanyu.exchange.v1 import (
 
 from adapters.conformance.questions import _reader
 from hub.child import python
+from hub.postgres.server import running
 from hub.sandbox.ahead import _datetime_ahead, _Time
+from hub.sandbox.world import TEMPLATE
 from hub.trust.authority import CertificateFiles
 from tests.messages import journey, lost, question
 
@@ -109,6 +112,13 @@ def test_a_sandbox_from_its_beginning_to_its_end(tmp_path: Path) -> None:
         assert "reset" in sandbox.command("reset")
         assert sandbox.append(journey("Q90000001")).positions and sandbox.reasons("again", "Q90000003") == ["LOST_TEMP"]
         assert sandbox.listed("Q90000001", "Q90000003") == ["NOT_LISTED", "LISTED"]
+        # Where there is nothing to go back to, the hub goes on as it is.
+        with running(tmp_path / "sandbox") as server, psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {TEMPLATE} RENAME TO kept_aside".encode())
+            assert "reset" in sandbox.command("reset")
+            assert "goes on as it is" in sandbox.command("reset") and sandbox.append(journey("Q90000001")).outcomes == [1]
+            connection.execute(f"ALTER DATABASE kept_aside RENAME TO {TEMPLATE}".encode())
+        assert "reset" in sandbox.command("reset")
         sandbox.command("certificate")
         sandbox.command("certificate", "--withdraw-older")
         await_that(lambda: _is_refused(sandbox))
