@@ -13,7 +13,7 @@ from hub.conformance.clients import ByHand, Command
 from hub.conformance.kit import Verdict
 from hub.conformance.report import as_json, write_reports
 from hub.conformance.running import judge_all, prepared
-from hub.conformance.trials import BY_HAND_S, LEVEL_NAMES, all_trials, chosen
+from hub.conformance.trials import BY_HAND_S, LEVEL_NAMES, LEVELS, all_trials, chosen, whole_levels
 
 app = typer.Typer(
     help="一致性：逐例评判客户端，定级铜、银、金。Conformance: a client judged trial by trial: bronze, silver, gold.", no_args_is_help=True
@@ -92,9 +92,20 @@ def _say(verdict: Verdict) -> None:
         typer.echo(f"    {problem}", err=True)
 
 
+def _above(outcome: dict[str, Any]) -> str:
+    """Says of a level that was passed by itself which levels below are to be tried with it."""
+    failed = {one["id"] for one in outcome["trials"] if not one["passed"]}
+    whole = whole_levels({one["id"] for one in outcome["trials"]} - failed)
+    if not whole or whole[-1] == outcome["level"]:
+        return ""
+    zh, highest = LEVEL_NAMES[whole[-1]]
+    needed = " ".join(LEVELS[: LEVELS.index(highest) + 1])
+    return f"；{zh}级各例都通过，达级须一次试完 all of {highest} passed; its level takes, in one run: {needed}"
+
+
 def _last_words(outcome: dict[str, Any], paths: list[Path]) -> str:
     zh, en = LEVEL_NAMES[outcome["level"]]
-    part = "" if outcome["is_whole"] else "（只试了一部分 only a part was tried）"
+    part = "" if outcome["is_whole"] else f"（只试了一部分 only a part was tried{_above(outcome)}）"
     level = f"等级 level: {zh} {en}{part}"
     reports = "\n".join(str(path) for path in paths)
     return f"{level}；通过 passed {outcome['passed']}，未通过 failed {outcome['failed']}\n{reports}"

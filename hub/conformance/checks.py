@@ -9,6 +9,7 @@ from hub.conformance.seen import Batch, Seen
 Check = Callable[..., Iterator[str]]
 CHECKS: dict[str, Check] = {}
 BATCH_EVENTS = 500
+REASON_CHARACTERS = 200
 
 
 def check(function: Check) -> Check:
@@ -25,13 +26,26 @@ def both(chinese: str, english: str) -> str:
 def problems_of(seen: Seen) -> list[str]:
     """Judges a trial by its checks and by what holds of every trial; of a client that never called there is nothing else to say."""
     if not seen.exchanges:
-        said = "No call came: look at the address, the authority and the client certificate."
-        return [both("没有收到任何调用：检查地址、CA 与客户端证书。", said), *_ended(seen)]
-    found = list(_content(seen)) + list(_ended(seen)) + list(_unmet(seen)) + list(_unfit(seen))
+        return list(_absent(seen))
+    found = list(_content(seen)) + list(_ended(seen)) + list(_stopped(seen)) + list(_unmet(seen)) + list(_unfit(seen)) + list(_unsaid(seen))
     for named in seen.told.trial.checks:
         parameters = {name: value for name, value in named.items() if name != "name"}
         found += CHECKS[named["name"]](seen, **parameters)
     return found
+
+
+def _absent(seen: Seen) -> Iterator[str]:
+    """Of a client that ended by itself, what it printed says more than the kit can."""
+    code = seen.ends[-1] if seen.ends else None
+    if code:
+        yield both(
+            f"没有收到任何调用，客户端以 {code} 退出：看它的输出。",
+            f"No call came, and the client exited with {code}: read what it printed.",
+        )
+        return
+    said = "No call came: look at the address, the authority and the client certificate."
+    yield both("没有收到任何调用：检查地址、CA 与客户端证书。", said)
+    yield from _ended(seen)
 
 
 def _content(seen: Seen) -> Iterator[str]:
@@ -64,7 +78,31 @@ def _ended(seen: Seen) -> Iterator[str]:
         yield both("未在时限内结束：读完答复后以 0 退出。", "It did not end in time: read the answers, and exit with 0 once all is done.")
     elif seen.ends[-1] != 0:
         yield both(
-            f"以 {seen.ends[-1]} 退出：可重试的故障须自行恢复。", f"It exited with {seen.ends[-1]}: a fault that passes is to be outlived."
+            f"以 {seen.ends[-1]} 退出：看它的输出；可重试的故障须自行恢复。",
+            f"It exited with {seen.ends[-1]}: read what it printed; a fault that passes is to be outlived.",
+        )
+
+
+def _stopped(seen: Seen) -> Iterator[str]:
+    """It gave up where there was nothing to stop for: its own reason says what it took for that."""
+    if any(named["name"].startswith("stops_at_") for named in seen.told.trial.checks):
+        return
+    for reason in dict.fromkeys(seen.result("stopped")):
+        yield both(
+            f"它报告数据流已停止，理由为 {reason[:REASON_CHARACTERS]!r}：此处不该停下，按 clients.md 接着发。",
+            f"It says that it stopped the feed, for {reason[:REASON_CHARACTERS]!r}: this is nothing to stop for; go on as clients.md says.",
+        )
+
+
+def _unsaid(seen: Seen) -> Iterator[str]:
+    """Each step that was done has its line; of a client that did not come to its end nothing more is asked."""
+    if not seen.ends or seen.ends[-1] != 0:
+        return
+    said = {line.get("step") for line in seen.results if not isinstance(line.get("step"), bool | list | dict)}
+    if missing := [number for number in range(1, len(seen.told.steps) + 1) if number not in said]:
+        yield both(
+            f"结果中缺第 {'、'.join(map(str, missing))} 步：每步完成后写一行 JSON，step 从 1 起。",
+            f"The results have no line for step {', '.join(map(str, missing))}: after each step add a line of JSON, with step from 1 on.",
         )
 
 
@@ -202,9 +240,10 @@ def keeps_receipts(seen: Seen) -> Iterator[str]:
     given = {batch.receipt.text for batch in seen.batches if batch.receipt is not None and not batch.refused}
     kept = {receipt["text"] for receipts in seen.result("receipts") for receipt in receipts}
     if not given <= kept:
+        right = len(kept & given)
         yield both(
-            f"留存了 {len(kept & given)} 份回执，枢纽给了 {len(given)} 份：逐份留存。",
-            f"It kept {len(kept & given)} of {len(given)} receipts: keep each.",
+            f"报告了 {len(kept)} 份回执，枢纽给的 {len(given)} 份中有 {right} 份在内：逐份留存，text 照原样，不转 base64。",
+            f"It reports {len(kept)} receipts, with {right} of the {len(given)} given: keep each, its text as it came, not in base64.",
         )
 
 

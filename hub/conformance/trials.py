@@ -72,9 +72,14 @@ def chosen(names: list[str]) -> list[Trial]:
 
 def level_of(passed: set[str]) -> str:
     """Returns the level that is reached by the trials passed: that and all below it without one failed; "" for none."""
-    reached = ""
+    whole, reached = whole_levels(passed), ""
     for level in LEVELS:
-        if not {trial.id for trial in all_trials() if trial.level == level} <= passed:
+        if level not in whole:
             break
         reached = level
     return reached
+
+
+def whole_levels(passed: set[str]) -> list[str]:
+    """Returns the levels of which every trial was passed, also those above one that was not tried."""
+    return [level for level in LEVELS if {trial.id for trial in all_trials() if trial.level == level} <= passed]

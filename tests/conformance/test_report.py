@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from hub.commands.conformance import _last_words
 from hub.conformance.checks import CHECKS
 from hub.conformance.clients import Command, TargetUnfit
 from hub.conformance.kit import Verdict
@@ -35,6 +36,14 @@ def test_a_part_gives_the_level_that_it_has_whole_and_a_trial_that_failed_once_f
     assert [(one["level"], one["is_whole"]) for one in (part, bronze)] == [("", False), ("bronze", False)]
     twice = as_json([*verdicts(), *verdicts("B02")], "client")
     assert twice["level"] == ""
+
+
+def test_a_level_that_passed_without_those_below_says_what_to_try_with_it() -> None:
+    silver = [one for one in verdicts() if one.trial.level == "silver"]
+    said = _last_words(as_json(silver, "client"), [])
+    assert "level: 未达级 none" in said and "all of silver passed; its level takes, in one run: bronze silver）" in said
+    for reached in (verdicts()[:9], verdicts()):
+        assert "in one run" not in _last_words(as_json(reached, "client"), [])
 
 
 def test_the_reports_show_the_expected_exchange_beside_the_seen_one(tmp_path: Path) -> None:

@@ -68,6 +68,20 @@ class Absent(Plain):
         return {}
 
 
+class Breaks(Plain):
+    """Ends by an error of its own before it calls, as one whose file is not there."""
+
+    async def send(self, step: Step) -> dict[str, Any]:
+        raise KeyError(step["feed"])
+
+
+class SaysNothing(Plain):
+    """Does all that it should, and writes no line of results."""
+
+    def report(self, line: dict[str, Any]) -> None:
+        """Forgets it."""
+
+
 class FromZero(Plain):
     """Numbers from 0."""
 
