@@ -143,6 +143,30 @@ def test_the_node_client_leaves_whole_lines_of_receipts_as_they_are(node_client:
     assert (done.returncode, (tmp_path / "receipts.jsonl").read_bytes()) == (0, whole), done.stderr
 
 
+# Each behind "chuanyu-outbox 1", with what is said of it.
+DAMAGED = {
+    "A f 1": "does not follow",
+    "E f 2 aw== ZQ==": "does not follow",
+    "E f x aw== ZQ==": "is cut or changed",
+    "K f 1": "is cut or changed",
+    "Q f": "is cut or changed",
+}
+NODE_OUTBOX = """
+import { writeFileSync } from "node:fs";
+import { Outbox } from "chuanyu-exchange-client";
+for (const line of process.argv.slice(2)) {
+  writeFileSync("outbox", `chuanyu-outbox 1\n${line}\n`);
+  try { new Outbox("outbox").close(); console.log("taken"); } catch (error) { console.log(error.message); }
+}
+"""
+
+
+def test_the_node_client_refuses_an_outbox_that_was_changed_by_its_line(node_client: Run, tmp_path: Path) -> None:
+    (tmp_path / "outbox.mjs").write_text(NODE_OUTBOX)
+    done = node_client(tmp_path, "outbox.mjs", *DAMAGED)
+    assert done.stdout.splitlines() == [f"outbox: line 2 {said}" for said in DAMAGED.values()], done.stderr
+
+
 def not_passed(target: str, tmp_path: Path) -> list[tuple[str, list[str], list[str]]]:
     with prepared(tmp_path / "data") as kit:
         verdicts: list[Verdict] = judge_all(kit, all_trials(), Command(target, tmp_path / "client.log"), lambda _: None)
@@ -207,6 +231,35 @@ def test_the_java_client_reads_the_hotlist_and_refuses_what_is_not_the_hubs(java
     assert len(answered) == 2 and stale == "STALE" and {unsigned, other, short} == {"the signature is not the hub's"}
     assert (kind, behind) == ("another kind of file, or a newer version", "the delta does not follow what is held")
     assert older.startswith("older than what was held")
+
+
+JAVA_OUTBOX = """
+import chuanyu.client.Outbox;
+import java.nio.file.*;
+class Damaged {
+    public static void main(String[] given) throws Exception {
+        var path = Path.of("outbox");
+        for (var line : given) {
+            Files.writeString(path, "chuanyu-outbox 1\\n" + line + "\\n");
+            try {
+                new Outbox(path).close();
+                System.out.println("taken");
+            } catch (Outbox.Unusable refused) {
+                System.out.println(refused.getMessage());
+            }
+        }
+    }
+}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_java_client_refuses_an_outbox_that_was_changed_by_its_line(java_client: Run, tmp_path: Path) -> None:
+    (tmp_path / "Damaged.java").write_text(JAVA_OUTBOX)
+    done = java_client(tmp_path, "Damaged.java", *DAMAGED)
+    said = [line.rpartition(": ")[2] for line in done.stdout.splitlines()]
+    assert said == [f"line 2 {said}" for said in DAMAGED.values()], done.stdout + done.stderr
 
 
 JAVA_OPEN = """

@@ -21,9 +21,14 @@ export class Outbox {
   constructor(path) {
     this.path = path;
     this.#lock();
-    if (existsSync(path)) this.#read();
-    this.#rewrite();
-    this.#file = openSync(path, "a", 0o600);
+    try {
+      if (existsSync(path)) this.#read();
+      this.#rewrite();
+      this.#file = openSync(path, "a", 0o600);
+    } catch (error) {
+      this.#unlock();
+      throw error;
+    }
   }
 
   #file;
@@ -53,7 +58,10 @@ export class Outbox {
     if (lines.shift() !== HEAD) throw new OutboxDamaged(`${this.path} does not begin with "${HEAD}"`);
     lines.forEach((line, index) => {
       const [kind, name, sequence, key, event] = line.split(" ");
-      const feed = this.#feed(name), number = Number(sequence);
+      const number = Number(sequence);
+      if (!Number.isSafeInteger(number) || number < 1 || key === undefined && (kind === "K" || kind === "Q"))
+        throw new OutboxDamaged(`${this.path}: line ${index + 2} is cut or changed`);
+      const feed = this.#feed(name);
       if (kind === "E" && number === feed.next && event !== undefined) {
         feed.keys.set(unpacked(key).toString(), number);
         feed.pending.set(number, unpacked(event));
@@ -148,6 +156,10 @@ export class Outbox {
 
   close() {
     closeSync(this.#file);
+    this.#unlock();
+  }
+
+  #unlock() {
     unlinkSync(`${this.path}.lock`);
     opened.delete(resolve(this.path));
   }

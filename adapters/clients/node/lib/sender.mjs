@@ -102,6 +102,8 @@ export class FeedSender {
     stream.on("error", (error) => end(refusalOf(error)));
     stream.on("end", () => end(new Refusal(Code.UNAVAILABLE, "STREAM_ENDED")));
     stream.on("data", (answer) => {
+      // What comes behind a fault acknowledges nothing.
+      if (ended) return;
       heard = Date.now();
       try {
         this.#take(answer, underWay, signedBy);

@@ -49,10 +49,15 @@ public final class Outbox implements AutoCloseable {
     public Outbox(Path path) throws IOException {
         this.path = path.toAbsolutePath();
         locked = Lines.open(beside(".lock"));
-        if (lock() == null) throw new Unusable(path + " is in use by another process");
-        if (Files.exists(path)) read();
-        rewrite();
-        file = FileChannel.open(path, StandardOpenOption.APPEND);
+        try {
+            if (lock() == null) throw new Unusable(path + " is in use by another process");
+            if (Files.exists(path)) read();
+            rewrite();
+            file = FileChannel.open(path, StandardOpenOption.APPEND);
+        } catch (IOException | RuntimeException error) {
+            locked.close();
+            throw error;
+        }
     }
 
     private FileLock lock() throws IOException {
@@ -75,26 +80,39 @@ public final class Outbox implements AutoCloseable {
         var lines = Lines.whole(path);
         if (lines.isEmpty() || !lines.get(0).equals(HEAD)) throw new Unusable(path + " does not begin with \"" + HEAD + "\"");
         for (int index = 1; index < lines.size(); index++) {
-            var part = lines.get(index).split(" ");
-            var feed = feed(part[1]);
-            long number = Long.parseLong(part[2]);
-            switch (part[0]) {
-                case "E" -> {
-                    if (number != feed.next || part.length != 5) throw new Unusable(path + ": line " + (index + 1) + " does not follow");
-                    feed.keys.put(unpacked(part[3]), number);
-                    feed.pending.put(number, Base64.getDecoder().decode(part[4]));
-                    feed.next = number + 1;
-                }
-                case "K" -> feed.keys.put(unpacked(part[3]), number);
-                case "Q" -> feed.quarantined.put(number, unpacked(part[3]));
-                case "N" -> {
-                    feed.next = number;
-                    feed.acknowledged = number - 1;
-                }
-                case "A" -> acknowledged(feed, number);
-                default -> throw new Unusable(path + ": line " + (index + 1) + " is of an unknown kind");
+            boolean follows;
+            try {
+                follows = follows(lines.get(index).split(" "));
+            } catch (IndexOutOfBoundsException | IllegalArgumentException error) {
+                throw new Unusable(path + ": line " + (index + 1) + " is cut or changed");
             }
+            if (!follows) throw new Unusable(path + ": line " + (index + 1) + " does not follow");
         }
+    }
+
+    private boolean follows(String[] part) {
+        var feed = feed(part[1]);
+        long number = Long.parseLong(part[2]);
+        switch (part[0]) {
+            case "E" -> {
+                if (number != feed.next) return false;
+                feed.pending.put(number, Base64.getDecoder().decode(part[4]));
+                feed.keys.put(unpacked(part[3]), number);
+                feed.next = number + 1;
+            }
+            case "K" -> feed.keys.put(unpacked(part[3]), number);
+            case "Q" -> feed.quarantined.put(number, unpacked(part[3]));
+            case "N" -> {
+                feed.next = number;
+                feed.acknowledged = number - 1;
+            }
+            case "A" -> {
+                if (number >= feed.next) return false;
+                acknowledged(feed, number);
+            }
+            default -> throw new IllegalArgumentException(part[0]);
+        }
+        return true;
     }
 
     private static void acknowledged(Feed feed, long through) {
