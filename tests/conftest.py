@@ -5,6 +5,7 @@ import gc
 import itertools
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from hub.api.process_tuning import collect_seldom
+from hub.file_lock import await_lock
 from hub.journal.migrate import migrate
 from hub.lifeline import end_with
 from hub.postgres.server import discard, running
@@ -74,6 +76,16 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         reading, _ = os.pipe()
         os.environ["HUB_TEST_RUN"] = f"/proc/{os.getpid()}/fd/{reading}"
+        os.environ.pop("HUB_TEST_SHARED", None)
+        if config.getoption("numprocesses", None):
+            os.environ["HUB_TEST_SHARED"] = str(_reachable_directory())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Deletes what the processes of the run had in common."""
+    if not hasattr(config, "workerinput") and (shared := os.environ.pop("HUB_TEST_SHARED", None)) is not None:
+        discard(Path(shared))
+        shutil.rmtree(shared)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -94,18 +106,47 @@ def server_dsn() -> Iterator[str]:
     if dsn := os.environ.get("HUB_TEST_DSN"):
         yield _with_template(dsn)
         return
-    data_dir = Path(tempfile.mkdtemp(prefix="hub-test-"))
-    # The server's user passes through it.
-    data_dir.chmod(0o711)
+    data_dir = _reachable_directory()
     try:
+        shared = _shared()
+        if shared is not None:
+            subprocess.run(["cp", "-a", shared / "postgres", data_dir / "postgres"], check=True)
         with running(data_dir, discards=True) as dsn:
-            # Killed processes and servers lose nothing by it: only a crash of the machine would, and the cluster is thrown away.
-            wait_for_the_disk(dsn, "off")
-            clean_seldom(dsn)
-            yield _with_template(dsn)
+            yield dsn if shared is not None else _with_template(_thrown_away(dsn))
     finally:
         discard(data_dir)
         shutil.rmtree(data_dir)
+
+
+def _reachable_directory() -> Path:
+    made = Path(tempfile.mkdtemp(prefix="hub-test-"))
+    # The server's user passes through it.
+    made.chmod(0o711)
+    return made
+
+
+def _shared() -> Path | None:
+    """Where the stopped cluster is that each process of a run begins with a copy of, with what has begun; the first that needs it makes it.
+
+    None where there is but one process, and where the server's user cannot reach the directory: the cluster is not in it then.
+    """
+    if "HUB_TEST_SHARED" not in os.environ:
+        return None
+    shared = Path(os.environ["HUB_TEST_SHARED"])
+    with (shared / "lock").open("w") as lock:
+        await_lock(lock)
+        if not (shared / "made").exists():
+            with running(shared) as dsn:
+                _make_begun(_with_template(_thrown_away(dsn)), shared / "begun")
+            (shared / "made").touch()
+    return None if (shared / "postgres").is_symlink() else shared
+
+
+def _thrown_away(dsn: str) -> str:
+    """Has a server do without what only those need that are kept: only a crash of the machine would lose anything by it."""
+    wait_for_the_disk(dsn, "off")
+    clean_seldom(dsn)
+    return dsn
 
 
 def _with_template(dsn: str) -> str:
@@ -145,7 +186,13 @@ def views(dsn: str) -> Iterator[psycopg.Connection]:
 @pytest.fixture(scope="session")
 def begun(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data directory of a hub that has started once, with database `hub_begun`: most of what a first start does is made only here."""
-    data_dir = tmp_path_factory.mktemp("begun")
+    if "HUB_TEST_DSN" not in os.environ and (shared := _shared()) is not None:
+        return shared / "begun"
+    return _make_begun(server_dsn, tmp_path_factory.mktemp("begun"))
+
+
+def _make_begun(server_dsn: str, data_dir: Path) -> Path:
+    data_dir.mkdir(exist_ok=True)
     with psycopg.connect(server_dsn, autocommit=True) as connection:
         connection.execute("DROP DATABASE IF EXISTS hub_begun WITH (FORCE)")
         connection.execute("CREATE DATABASE hub_begun TEMPLATE hub_template STRATEGY FILE_COPY")

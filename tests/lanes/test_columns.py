@@ -73,7 +73,9 @@ def test_columns_are_what_the_events_make_and_no_others_are_taken(
     assert refusals == [ExportDamaged, RebuiltViewDiffers]
 
 
+# That all views come to the same by columns is in the tests of lanes, too.
 # Each example goes on in the journal and the export of those before it: a further segment, some of them without columns.
+@pytest.mark.slow
 @settings(max_examples=4, **IN_ONE_JOURNAL)
 @given(st.lists(EVENT, min_size=10, max_size=40), st.booleans())
 def test_parts_come_to_what_the_live_views_are(

@@ -179,8 +179,8 @@ def await_log(data_dir: Path, text: str) -> None:
 # Start and stop
 
 
-def test_start_makes_database_hub_with_superuser_hub(empty_dir: Path) -> None:
-    with running(empty_dir) as conninfo, psycopg.connect(conninfo) as connection:
+def test_start_makes_database_hub_with_superuser_hub(shared: str) -> None:
+    with psycopg.connect(shared) as connection:
         row = connection.execute("SELECT current_database(), current_user, rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
     assert row == ("hub", "hub", True)
 
@@ -241,6 +241,7 @@ def test_the_socket_directory_is_closed_to_others(shared: str) -> None:
     assert Path(str(conninfo_to_dict(shared)["host"])).stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.slow
 def test_a_long_data_directory_does_not_break_the_socket_path(data_dir: Path) -> None:
     # Made as every cluster is; a copy of one is as long.
     (data_dir / ("long" * 40)).mkdir(mode=0o755)
@@ -360,6 +361,7 @@ def test_no_new_directory_gets_the_inode_of_a_cluster_whose_watch_lives(data_dir
     assert inode in taken
 
 
+@pytest.mark.slow
 def test_stop_any_ends_a_server_whose_owner_lives(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir)
     server.start()
@@ -531,6 +533,7 @@ def test_root_runs_the_server_as_another_user(shared: str) -> None:
 
 
 @only_root
+@pytest.mark.slow
 def test_an_ordinary_user_runs_the_server_as_itself_and_root_serves_its_cluster_as_that_user(empty_dir: Path) -> None:
     os.chown(empty_dir, NOBODY.pw_uid, NOBODY.pw_gid)
     assert fork(start_as_nobody, empty_dir).result() == NOBODY.pw_uid
@@ -581,6 +584,7 @@ def test_discard_deletes_the_cluster_and_nothing_beside_it(data_dir: Path, monke
     assert (data_dir / "neighbour").exists()
 
 
+@pytest.mark.slow
 def test_discard_deletes_what_a_killed_server_left(data_dir: Path) -> None:
     busy = psycopg.connect(EmbeddedPostgres(data_dir).start(), autocommit=True)
     busy.pgconn.send_query(b"DO 'BEGIN LOOP END LOOP; END'")

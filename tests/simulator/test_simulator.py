@@ -61,13 +61,13 @@ def messages(seed: int, event_count: int, start: datetime = START) -> list[Messa
 
 @pytest.fixture(scope="module")
 def traffic() -> list[Message]:
-    return messages(1, 20_000)
+    return messages(1, 12_000)
 
 
 @pytest.fixture(scope="module")
 def foretold() -> list[tuple[str, Event]]:
     """The events of the traffic, with their feeds."""
-    return list(events(1, 20_000))
+    return list(events(1, 12_000))
 
 
 def one_with(traffic: list[Message], fault: Fault) -> Message:
@@ -179,21 +179,21 @@ def test_usage_dominates_and_standings_change_in_five_to_eight_of_a_hundred_even
     kinds = Counter(event.WhichOneof("kind") for _, event in foretold)
     lifecycle = sum(count for kind, count in kinds.items() if kind in LIFECYCLE_KINDS)
     usage = sum(count for kind, count in kinds.items() if kind in USAGE_KINDS)
-    assert 0.05 < lifecycle / 20_000 < 0.08
-    assert usage / 20_000 > 0.90
+    assert 0.05 < lifecycle / 12_000 < 0.08
+    assert usage / 12_000 > 0.90
 
 
 def test_half_of_the_events_come_in_files_and_most_others_in_batches(traffic: list[Message]) -> None:
     tally = Tally(1, "")
     for message in traffic:
         tally.offer(message)
-    assert 0.45 < tally.records["B2"] / 20_000 < 0.55
-    assert 0.33 < tally.records["SBK2105"] / 20_000 < 0.40
-    assert sum(tally.messages.values()) < 1_500
+    assert 0.45 < tally.records["B2"] / 12_000 < 0.55
+    assert 0.33 < tally.records["SBK2105"] / 12_000 < 0.40
+    assert sum(tally.messages.values()) < 1_200
 
 
 def test_half_a_percent_to_one_percent_is_for_the_quarantine(traffic: list[Message]) -> None:
-    assert 0.005 <= sum(message.quarantined for message in traffic) / 20_000 <= 0.01
+    assert 0.005 <= sum(message.quarantined for message in traffic) / 12_000 <= 0.01
 
 
 def test_every_fault_is_planted_in_a_short_run_already() -> None:

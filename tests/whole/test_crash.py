@@ -3,13 +3,14 @@
 Each kind of disturbance has its round here; `hub bench faults` makes hundreds.
 """
 
+import contextlib
 import itertools
 import random
 import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
@@ -39,21 +40,37 @@ def seed() -> int:
     return random.randrange(1_000_000)
 
 
+@contextlib.contextmanager
+def two_edges(server_dsn: str, seed: int, data_dir: Path) -> Iterator[Disturbed]:
+    """Two edges to disturb."""
+    with fresh_database(server_dsn, "hub_test_crash") as dsn, running_hub(dsn, data_dir, edges=2) as hub:
+        yield Disturbed(hub, seed)
+
+
+def disturb(disturbed: Disturbed, rounds: list[Callable[[], None]], most_s: float) -> None:
+    """Lets it happen in any order while systems send and ask, with at most so long in between; all come to their end."""
+    disturbed.chance.shuffle(rounds)
+    with disturbed.at_work():
+        for happening in rounds:
+            disturbed.work(0.1, most_s)
+            happening()
+        disturbed.work(0.3, most_s)
+
+
+@pytest.fixture(scope="module")
+def with_a_killed_edge(server_dsn: str, seed: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disturbed]:
+    """Two edges, of which one was killed, and both were cut off."""
+    with two_edges(server_dsn, seed, tmp_path_factory.mktemp("edges")) as disturbed:
+        disturb(disturbed, [disturbed.kill_an_edge, disturbed.cut_the_writers], 0.4)
+        yield disturbed
+
+
 @pytest.fixture(scope="module")
 def with_disturbed_edges(server_dsn: str, seed: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disturbed]:
-    """Two edges, killed, cut off and stopped while systems send and ask; all have come to their end."""
-    with (
-        fresh_database(server_dsn, "hub_test_crash") as dsn,
-        running_hub(dsn, tmp_path_factory.mktemp("edges"), edges=2) as hub,
-    ):
-        disturbed = Disturbed(hub, seed)
+    """Two edges, killed, cut off again and again, and stopped in mid-transaction."""
+    with two_edges(server_dsn, seed, tmp_path_factory.mktemp("edges")) as disturbed:
         rounds = [disturbed.kill_an_edge, *[disturbed.cut_the_writers] * 3, disturbed.stop_an_edge_in_mid_transaction]
-        disturbed.chance.shuffle(rounds)
-        with disturbed.at_work():
-            for happening in rounds:
-                disturbed.work(0.1, 0.8)
-                happening()
-            disturbed.work(0.5, 1.0)
+        disturb(disturbed, rounds, 0.8)
         yield disturbed
 
 
@@ -80,7 +97,9 @@ def with_disturbed_database(seed: int) -> Iterator[Disturbed]:
         shutil.rmtree(data_dir)
 
 
-@pytest.fixture(params=["with_disturbed_edges", pytest.param("with_disturbed_database", marks=pytest.mark.slow)])
+@pytest.fixture(
+    params=["with_a_killed_edge", *(pytest.param(f"with_disturbed_{what}", marks=pytest.mark.slow) for what in ("edges", "database"))]
+)
 def disturbed(request: pytest.FixtureRequest) -> Disturbed:
     found = request.getfixturevalue(request.param)
     assert isinstance(found, Disturbed)
@@ -140,6 +159,7 @@ def test_the_hub_is_sound_afterwards(disturbed: Disturbed, seed: int) -> None:
     assert (findings.problems, findings.views) == ([], {view.name: True for view in PROJECTIONS}), f"seed {seed}"
 
 
+@pytest.mark.slow
 def test_the_other_edge_goes_on_while_one_is_stopped_with_the_head_in_its_hands(with_disturbed_edges: Disturbed, seed: int) -> None:
     assert min(with_disturbed_edges.went_on_after_s, default=8.0) < 7, f"seed {seed}"
 
