@@ -25,6 +25,7 @@ from adapters.chongqing.consumption_kinds import CONSUMPTION
 from adapters.chongqing.culture_kinds import CULTURE
 from adapters.chongqing.medical_kinds import MEDICAL
 from adapters.chongqing.references import CHONGQING, birth_date, card_ref, instant
+from adapters.chongqing.register_kinds import BASES, OF_ANYBODY, OUTLETS
 from adapters.chongqing.standing import STATUS_OF_LETTERS
 
 # §1.8b: seven days are assumed for Chongqing. Said in the event, so that hub and native reply cannot disagree.
@@ -64,7 +65,8 @@ _FAILED_STEPS: Final = {
 class Operation:
     """How one operation is translated; `rows` means that its cards are in the CSV block, one event or more a row.
 
-    A *use* changes no card: it may be of either province's, and the card's standing has no say in the reply.
+    A *use* changes no card: it may be of either province's, and the card's standing has no say in the reply. What is of a *place* is about
+    no card at all.
     """
 
     build: Callable[[Fields], Kinds]
@@ -72,6 +74,7 @@ class Operation:
     loss_type: LossType.ValueType = LossType.LOSS_TYPE_UNSPECIFIED
     rows: bool = False
     use: bool = False
+    place: bool = False
 
 
 def _temporary_loss(fields: Fields) -> Kinds:
@@ -212,6 +215,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "证照并入": Operation(_document_folded_in, ""),
     "证照注销": Operation(_document_withdrawn, ""),
     **{name: Operation(build, CASE, use=True) for name, build in CASES.items()},
+    **{name: Operation(build, "", place=True) for name, build in OUTLETS.items()},
+    **{name: Operation(build, "") for name, build in BASES.items()},
+    **{name: Operation(build, scenario, use=True) for name, (build, scenario) in OF_ANYBODY.items()},
     # What these are used for is in the call.
     **{name: Operation(build, "", use=True) for name, build in {**MEDICAL, **CULTURE, **CONSUMPTION}.items()},
 }

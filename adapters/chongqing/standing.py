@@ -60,8 +60,8 @@ _MARKED: Final[Mapping[str, tuple[SocialStatus.ValueType, str]]] = {
     "补卡": (FORMALLY_LOST, "reissue_pending"),
     "换卡": (ACTIVE, "replacement_pending"),
 }
-# A document belongs to the person: any card carries it but one that has ended.
-_CARRYING: Final = frozenset(("证照并入", "证照注销"))
+# A document, or a basis, belongs to the person: any card carries it but one that has ended.
+_CARRYING: Final = frozenset(("证照并入", "证照注销", "群体依据登记"))
 # Operations that bring a card into the hub's sight: not to be known is their normal case.
 _INTRODUCING: Final = frozenset(("申请社保卡", "卡信息登记", "即时制卡标注", "即制卡批次", "即制卡数据", "即制卡回盘"))
 

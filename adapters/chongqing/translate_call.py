@@ -55,7 +55,7 @@ def translate_call(call: NativeCall) -> list[tuple[str, Event]]:
     source = Source(system=SYSTEM, message_id=need(fields, "流水号"), native_code=name)
     events = []
     for card in _rows(call) if operation.rows else [fields]:
-        envelope = _envelope(fields, card, operation.scenario)
+        envelope = Event(service_region=_region(fields, "受理地")) if operation.place else _envelope(fields, card, operation.scenario)
         envelope.source.CopyFrom(source)
         envelope.occurred_at.CopyFrom(sent_at)
         for event in _kinds(operation, {**fields, **card}):
@@ -67,7 +67,7 @@ def translate_call(call: NativeCall) -> list[tuple[str, Event]]:
 def card_of(call: NativeCall) -> CardRef | None:
     """Returns the card whose standing decides the reply, None for a call about many cards, or about none's standing."""
     operation = OPERATIONS[call.fields["操作"]]
-    if operation.rows or operation.use:
+    if operation.rows or operation.use or operation.place:
         return None
     return _card_if_any(need(call.fields, "所属区县")[:2], call.fields)
 
@@ -78,6 +78,8 @@ def _is_request(fields: Fields) -> bool:
 
 
 def _kinds(operation: Operation, fields: Fields) -> Kinds:
+    if operation.place:
+        return operation.build(fields)
     issuing_province = _region(fields, "所属区县")[:2]
     if issuing_province not in ("50", "51"):
         raise MalformedCall("所属区县不在川渝")

@@ -12,6 +12,7 @@ from adapters.sichuan.envelope import Request
 from adapters.sichuan.fields import Fields, listed
 from adapters.sichuan.fund import translate_fund
 from adapters.sichuan.lifecycle import OPERATIONS, translate_lifecycle
+from adapters.sichuan.registers import REGISTERS, translate_register
 from adapters.sichuan.replies import ParameterInvalid
 from adapters.sichuan.subjects import SYSTEM
 from adapters.sichuan.usage import FEED as USAGE_FEED
@@ -48,6 +49,8 @@ def translate(request: Request, data: object) -> Translation:
     if code in ("SBK4001", "SBK4002"):
         events, refused = translate_fund(code, Fields(data), source)
         return Translation(CARD_FEED, events, refused=refused)
+    if code in REGISTERS:
+        return Translation(CARD_FEED, [translate_register(code, Fields(data), source)])
     if code in NOT_OFFERED:
         raise ParameterInvalid(f"{code} {NOT_OFFERED[code]}暂未提供")
     raise ParameterInvalid("transCode")

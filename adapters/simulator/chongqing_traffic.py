@@ -144,6 +144,24 @@ class ChongqingTraffic:
         }  # fmt: skip
         return ChongqingCall(fields, card.card_no, 1)
 
+    def outlet(self, region: str, says: tuple[str, bool, str, str], at: datetime) -> ChongqingCall:
+        """Returns the report of an outlet: its code, whether it is a bank's, its stars and its first day."""
+        code, is_bank, stars, begins = says
+        fields = {"受理地": region, "网点代码": code, "经办类型": "银行" if is_bank else "社保经办", "星级": stars, "生效日期": begins}
+        return ChongqingCall(self._call("网点登记", at) | fields, code, 1)
+
+    def basis(self, card: Card, says: tuple[str, str, str], at: datetime) -> ChongqingCall:
+        """Returns that a person belongs to a group: its code, the law and the service."""
+        group, law, service = says
+        fields = self._about("群体依据登记", card, at, card.region) | {
+            "群体代码": group, "法律依据": law, "服务代码": service, "生效日期": f"{at - timedelta(days=30):%Y%m%d}",
+        }  # fmt: skip
+        return ChongqingCall(fields, card.card_no, 1)
+
+    def group_service(self, card: Card, service: str, at: datetime) -> ChongqingCall:
+        """Returns that a service was given to a person."""
+        return ChongqingCall(self._about("群体服务提供", card, at, places.CASE_WINDOWS["50"]) | {"服务代码": service}, card.card_no, 1)
+
     def faulty(self, card: Card, at: datetime, fault: Fault) -> ChongqingCall:
         """Returns a loss call that nobody may act on: wrong in the way *fault* names."""
         fields = self._about("临时挂失", card, at, card.region)

@@ -15,6 +15,7 @@ APP_ID: Final = "SC-SBK-0001"
 CHANNELS: Final = ("01", "02", "02", "03", "03", "05")
 REPLACEMENT_REASONS: Final = ("01", "02", "03", "04", "04", "05")
 MAX_USES, MAX_FUND_ROWS = 500, 500
+NEW_OF_ROWS: Final = 10
 RETURNED: Final = 0.02
 RETURN_CODES: Final = ("01", "02", "03", "03", "04", "05", "07")
 _ECARD_ACTIONS: Final = {
@@ -114,12 +115,34 @@ class SichuanTraffic:
         """Returns a use that is right and whose sending will be wrong, in the way *fault* names."""
         return replace(self._message("SBK2104", line, "bad", at, 0), fault=fault)
 
+    def outlet(self, region: str, says: tuple[str, bool, str, str], at: datetime) -> SichuanMessage:
+        """Returns the report of an outlet: its code, whether it is a bank's, its stars and its first day."""
+        code, is_bank, stars, begins = says
+        fields = {"wdqh": region, "wddm": code, "jblx": "01" if is_bank else "02", "xj": stars, "qsrq": begins}
+        return self._fact("SBK5001", fields, code, at)
+
+    def basis(self, card: Card, says: tuple[str, str, str], at: datetime) -> SichuanMessage:
+        """Returns that a person belongs to a group: its code, the law and the service."""
+        group, law, service = says
+        fields = {"qtdm": group, "flyj": law, "fwdm": service, "qsrq": f"{at - timedelta(days=30):%Y%m%d}"}
+        return self._fact("SBK5003", _who(card) | fields, card.card_no, at)
+
+    def group_service(self, card: Card, service: str, at: datetime) -> SichuanMessage:
+        """Returns that a service was given to a person."""
+        fields = _who(card) | {"fwqh": places.CASE_WINDOWS["51"], "yydm": "GOV.ID", "fwdm": service}
+        return self._fact("SBK5004", fields, card.card_no, at)
+
+    def _fact(self, code: str, fields: Line, lane: str, at: datetime) -> SichuanMessage:
+        return self._message(code, fields | {"fssj": f"{at:%Y%m%d%H%M%S}"}, lane, at, 1)
+
     def disbursement(self, world: World, row_count: int, at: datetime) -> list[SichuanMessage]:
         """Returns a subsidy from its public notice to the bank's returns, which add up to what was sent."""
         rng = self._rng
         project, least, most = rng.choice(places.FUND_PROJECTS)
         batch_no, region = f"SC{at:%Y%m%d}-{self._seed:04d}-{self._made:06d}", rng.choice(places.SICHUAN_ISSUERS)
         cards = [world.any_card("51", lambda card: bool(card.account)) for _ in range(row_count)]
+        # Some are paid for the first time, and one is not paid yet.
+        new = [*cards[: row_count // NEW_OF_ROWS], world.any_card("51")]
         rows, paid, returned = [], 0, 0
         for number, card in enumerate(cards, 1):
             fen = least + int(rng.random() * (most - least))
@@ -141,7 +164,9 @@ class SichuanTraffic:
             return self._message(code, fields, batch_no, at, events)
 
         period = {"nd": notice["nd"], "qb": notice["qb"]}
-        messages = [message("SBK4001", {"pczt": state} | extra, at - ago, 1) for state, ago, extra in stages]
+        since = {"ffqh": region, "xmdm": project, "qsrq": f"{at - timedelta(days=20):%Y%m%d}"}
+        messages = [self._fact("SBK5002", _who(card) | since, batch_no, at - timedelta(days=14)) for card in new]
+        messages += [message("SBK4001", {"pczt": state} | extra, at - ago, 1) for state, ago, extra in stages]
         for part in _parts(rows, MAX_FUND_ROWS - 1):
             going = [{name: value for name, value in row.items() if name not in ("jg", "yhlsh")} for row in part]
             sent = message("SBK4001", period | {"pczt": "03", "mx": going}, at - timedelta(hours=6), len(part))
@@ -150,6 +175,10 @@ class SichuanTraffic:
             messages.append(replace(message("SBK4002", period | {"mx": part}, at, len(part)), records=len(part)))
         closed = {"pczt": "04", "yfje": yuan(paid), "tpje": yuan(returned)}
         return [*messages, message("SBK4001", closed, at, 1)]
+
+
+def _who(card: Card) -> Line:
+    return {"aab301": card.region, "aac002": card.holder.id_no, "aaz500": card.card_no}
 
 
 def _parts(rows: Sequence[Line], most: int) -> Iterator[Sequence[Line]]:

@@ -20,6 +20,7 @@ from adapters.simulator.faults import Faults
 from adapters.simulator.joint_cases import JointCases
 from adapters.simulator.messages import ChongqingFile, Message
 from adapters.simulator.proportions import MIX
+from adapters.simulator.registers import Registers
 from adapters.simulator.sichuan_line import Line
 from adapters.simulator.sichuan_traffic import MAX_USES, SichuanTraffic
 from adapters.simulator.sichuan_uses import Uses
@@ -63,6 +64,7 @@ class Traffic:
         self._chongqing = ChongqingTraffic(rng, seed, next_file or counted_files())
         self._cases = JointCases(rng)
         self._lives, self._uses, self._records = Lives(self.world, rng), Uses(self.world, rng, self._cases), Records(self.world, rng)
+        self._registers = Registers(rng, self.world, (self._sichuan, self._chongqing))
         makers = (self._sichuan, self._chongqing, self._uses, self._records)
         self._planting = Faults(rng, self.world, makers)
         # What the mix is due and has not got yet, in events.
@@ -109,6 +111,7 @@ class Traffic:
         registered = [message for pair in arriving for message in self._registered(pair, begins)]
         messages += self._steps(begins, ends)
         messages += () if is_last else self._disbursement(ends)
+        messages += self._registers.told(size, ends)
         messages += self._sichuan_uses(int(size * MIX.sichuan_uses), begins, ends)
         messages += self._chongqing_cases(int(size * MIX.chongqing_cases), ends)
         messages += self._chongqing_ledgers(int(size * MIX.chongqing_ledgers), ends)

@@ -34,6 +34,10 @@ PATTERNS = {
         "大写代码：A-Z 0-9 _，字母开头，至多 64 个字符，如 KEY_LOST",
         "a code in capitals: A-Z 0-9 _, a letter first, at most 64 characters, such as KEY_LOST",
     ),
+    "^[A-Z][A-Z0-9]{0,15}$": (
+        "网点代码：A-Z 0-9，字母开头，至多 16 个字符，如 W510104001",
+        "a code of an outlet: A-Z 0-9, a letter first, at most 16 characters, such as W510104001",
+    ),
     "^[A-Z][A-Z0-9_]{0,31}$": (
         "大写代码：A-Z 0-9 _，字母开头，至多 32 个字符，如 HOLDER_REQUEST",
         "a code in capitals: A-Z 0-9 _, a letter first, at most 32 characters, such as HOLDER_REQUEST",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from typing import Any
 
 from buf.validate import validate_pb2
 from chuanyu.exchange.v1 import event_pb2
@@ -16,6 +17,7 @@ from google.protobuf.message import Message
 from hub.domain.card import BEFORE_A_NUMBER, FROM_EITHER_SIDE
 from hub.domain.funds.attempts import ROW_ORDER
 from hub.domain.funds.batches import BATCH_KINDS
+from hub.domain.indicators.facts import ELIGIBLE, INDICATOR_FACTS, OUTLET
 from hub.domain.instants import SECOND_US, day_text, epoch_day
 from hub.domain.medical.institutions import INSTITUTION_KINDS
 from hub.domain.money import wrong_sums
@@ -35,13 +37,14 @@ AHEAD_S = DAY_S
 EARLIEST_YEAR, LATEST_YEAR = 1880, 2199
 # The organs of a new region take over later than its code; sources go on with the old one for a while [S30].
 STALE_REGION_DAYS = 366
+_TERM = {"valid_from", "valid_to"}
 _DATE_PATTERN = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 _FIELDS = event_pb2.Event.DESCRIPTOR.oneofs_by_name["kind"].fields
 KIND_NUMBERS = {field.name: field.number for field in _FIELDS}
 LIFECYCLE_KINDS = frozenset(name for name, number in KIND_NUMBERS.items() if number < 200)
 USAGE_KINDS = frozenset(name for name, number in KIND_NUMBERS.items() if 200 <= number < 400)
-HUB_KINDS = frozenset(name for name, number in KIND_NUMBERS.items() if number >= 500) | {
+HUB_KINDS = frozenset(name for name, number in KIND_NUMBERS.items() if number >= 500 and name not in INDICATOR_FACTS) | {
     "loss_request_forwarded",
     "provisional_block_placed",
     "provisional_block_lifted",
@@ -59,6 +62,7 @@ _ABOUT_NOBODY = frozenset(
         "recon_break_closed",
         "labour_dispute_filed",
         "register_declared_complete",
+        OUTLET,
         *BATCH_KINDS,
         *INSTITUTION_KINDS,
     }
@@ -69,7 +73,7 @@ _WITHOUT_A_PERSON = frozenset(
 )
 # What is known by a number that each province gives by itself, or is a place: only its own province reports it. A batch of funds is of the
 # province that pays, and its bank answers for it there.
-_OF_OWN_PROVINCE = frozenset({DECLARED, *INSTITUTION_KINDS, *BATCH_KINDS, *ROW_ORDER})
+_OF_OWN_PROVINCE = frozenset({DECLARED, OUTLET, ELIGIBLE, *INSTITUTION_KINDS, *BATCH_KINDS, *ROW_ORDER})
 _ABOUT_A_CARD = LIFECYCLE_KINDS | {"loss_request_submitted", "loss_request_refused"} | DOCUMENT_KINDS
 
 
@@ -108,11 +112,8 @@ def violations(event: event_pb2.Event, kind: str, message: Message, context: Con
         lacking = context.rights.missing_for(kind, event, message)
         if lacking is not None:
             found.append(lacking)
-    for path in needs.date_fields:
-        if (day := getattr(message, path)) and not is_real_date(day):
-            found.append((f"{kind}.{path}", "impossible_date"))
-        elif path == "birth_date" and is_dated and day > local_date(occurred_s):
-            found.append((f"{kind}.{path}", "born_later"))
+    if needs.date_fields:
+        _check_days(kind, message, needs, occurred_s if is_dated else None, found)
     found += [(f"{kind}.{path}", "money_sum") for path in wrong_sums(kind, message)]
     if needs.own_province:
         _check_own_province(event, context.rights, found)
@@ -147,6 +148,16 @@ def may_say_region(reference: Reference, region: str, day: int) -> bool:
     """Whether a code names a place of a day (counted from 1970-01-01), or one that ended so shortly before that sources still say it."""
     known = reference.region_days.get(region)
     return known is not None and known[0] <= day < known[1] + STALE_REGION_DAYS
+
+
+def _check_days(kind: str, message: Any, needs: "_Needs", occurred_s: int | None, found: list[Violation]) -> None:
+    for path in needs.date_fields:
+        if (day := getattr(message, path)) and not is_real_date(day):
+            found.append((f"{kind}.{path}", "impossible_date"))
+        elif path == "birth_date" and occurred_s is not None and day > local_date(occurred_s):
+            found.append((f"{kind}.{path}", "born_later"))
+    if needs.has_term and message.valid_to and message.valid_to < message.valid_from:
+        found.append((f"{kind}.valid_to", "ends_before_it_begins"))
 
 
 def _check_subject(event: event_pb2.Event, kind: str, needs: "_Needs", province: str, found: list[Violation]) -> None:
@@ -225,7 +236,9 @@ def _date_fields(kind: Descriptor | None) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Needs:
-    """What a kind needs: a card, its issuer or province as the speaker, a subject; its dates; whether a case says who may report it."""
+    """What a kind needs: a card, its issuer or province as the speaker, a subject; its dates, and whether they are a first and a last day;
+    whether a case says who may report it.
+    """
 
     is_hub_only: bool
     card: bool
@@ -233,6 +246,7 @@ class _Needs:
     subject: bool
     own_province: bool
     date_fields: tuple[str, ...]
+    has_term: bool
     roles_by_case: bool
 
 
@@ -244,6 +258,7 @@ _NEEDS = {
         subject=field.name not in _ABOUT_NOBODY | _WITHOUT_A_PERSON,
         own_province=field.name in _OF_OWN_PROVINCE,
         date_fields=_date_fields(field.message_type),
+        has_term=set(_date_fields(field.message_type)) >= _TERM,
         roles_by_case=is_told_by_case(field),
     )
     for field in _FIELDS

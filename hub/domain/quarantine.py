@@ -84,6 +84,7 @@ MEANINGS = {
         "目录中没有这一场景，应如 TRA.MET（scenarios.csv）。",
         "Not in the catalogue of scenarios (scenarios.csv); one is such as TRA.MET.",
     ),
+    "ends_before_it_begins": Meaning("末日早于首日。", "Its last day is before its first one."),
     "required": Meaning("缺少必填项。", "It is missing."),
     "card_or_holder_required": Meaning("卡和持卡人至少要有一项。", "It needs a card or a holder."),
     "issuer_only": Meaning("只有发卡省可以报送。", "Only the issuing province may tell it."),

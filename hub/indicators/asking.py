@@ -39,6 +39,7 @@ COUNTS: Mapping[str, Count] = {
     "K9": plain(),
     "K10": plain("offline_taps"),
     "K11": services.losses,
+    "K13": plain(),
     "K14": services.items_by_card,
     "K15": plain(),
     "K16": plain(),
@@ -151,20 +152,21 @@ def frozen_before(known: Known, question: Question, shown_then: Shown) -> Report
 
 
 def _population(said: Definition, asked: str) -> str:
-    if asked and (asked not in BASES or not said.population):
+    if asked and (asked not in BASES or not said.base):
         raise PopulationUnknown(population=asked)
-    return asked or said.population
+    return asked or said.base
 
 
 def _answer(question: Question, said: Definition, found: Found, by: tuple[str, ...], before: Report | None) -> Answer:
     counted = figures(found.counts, found.breakdowns.get(by, found.counts), said, by)
     may_show = shown(counted, said, before)
-    people = [population(question.population, one, question.as_of) for one in PROVINCES] if said.population else []
+    people = [population(question.population, one, question.as_of) for one in PROVINCES] if said.base else []
     rows = _with_people(may_show, question.by, people) if said.population else _with_shares(may_show, said, found, by)
     figures_found = tuple(rows)
-    is_unknown = any(one.denominator is None for one in figures_found) if said.population else False
+    is_unknown = any(one.denominator is None for one in figures_found) if said.population else None in people
     published = tuple(one for one in people if one is not None)
-    return Answer(question, said, figures_found, _beside(said, found, counted), published, is_unknown, Report(counted, may_show))
+    beside = _beside(said, found, counted) | dict(_for_people(found, people) if said.for_people else ())
+    return Answer(question, said, figures_found, beside, published, is_unknown, Report(counted, may_show))
 
 
 def _with_people(may_show: Shown, by: str, people: list[Population | None]) -> Iterator[Figure]:
@@ -175,6 +177,15 @@ def _with_people(may_show: Shown, by: str, people: list[Population | None]) -> I
         all_known = sum(known.values()) if len(known) == len(PROVINCES) else None
         base = all_known if cell == TOTAL else known.get(cell) if by == "province" else None
         yield Figure(cell, count, base, count is None)
+
+
+def _for_people(found: Found, people: list[Population | None]) -> Iterator[tuple[str, int]]:
+    """Yields how many there are for a million people, in all and in each province: a hundred times those for ten thousand, rounded."""
+    known = {one.province: one.people for one in people if one is not None}
+    for name, places in (("for_million", PROVINCES), *((f"for_million_{one}", (one,)) for one in PROVINCES)):
+        if all(one in known for one in places):
+            count, base = sum(one.whole for one in found.counts if one.places["province"] in places), sum(known[one] for one in places)
+            yield name, (count * 1_000_000 + base // 2) // base
 
 
 def _with_shares(may_show: Shown, said: Definition, found: Found, by: tuple[str, ...]) -> Iterator[Figure]:

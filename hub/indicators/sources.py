@@ -10,10 +10,11 @@ from typing import Protocol
 
 from hub.domain.card import STATE_KINDS
 from hub.domain.culture.loans import LOAN_KINDS
-from hub.domain.indicators import units
+from hub.domain.indicators import facts, units
 from hub.domain.indicators.cards import OF_A_CARD, CardKnown, Held, held, of_a_person
 from hub.domain.indicators.cases import OF_A_CASE
 from hub.domain.indicators.counted import Asked, Counts, One, Thing, first_day, indicator_of
+from hub.domain.indicators.outlets import OF_AN_OUTLET, began
 from hub.domain.indicators.steps import cell_of, in_breakdowns, tally
 from hub.domain.indicators.uses import ANSWER, CLOSED, OF_A_LOSS, OF_A_ROW, OF_AN_ITEM, OPENED, TAPS, PaidRow, of_answer
 from hub.domain.instants import epoch_day_of
@@ -116,6 +117,8 @@ class Again:
             yield from _counted(figure, OF_A_LOSS, map(_reports, self._grouped(_LOSS_KINDS)), asked)
         elif figure in OF_AN_ITEM:
             yield from _counted(figure, OF_AN_ITEM, map(_reports, self._grouped(LOAN_KINDS)), asked)
+        elif figure in OF_AN_OUTLET:
+            yield from _counted(figure, OF_AN_OUTLET, map(_reports, self._grouped(kinds_of("K13"))), asked)
         elif figure in OF_A_ROW:
             rows = self._known.states(FUND_ROWS).values()
             yield from _counted(figure, OF_A_ROW, (PaidRow(row.province, row.reports) for row in rows), asked)
@@ -174,7 +177,8 @@ class Again:
             return (one.occurred_us for row in self._known.states(FUND_ROWS).values() for one in row.reports)
         if indicator == units.UNITS:
             return (one.occurred_us for state in self._known.states(CONCESSIONS).values() for one in state.reports)
-        return (one.occurred_us for one in self._known.events(kinds_of(indicator)))
+        told = self._known.events(kinds_of(indicator))
+        return map(began, _reports(told)) if indicator == "K13" else (one.occurred_us for one in told)
 
 
 OFFLINE = "K10:offline_taps"
@@ -188,6 +192,7 @@ _KINDS: Mapping[str, frozenset[str]] = {
     "K6": AGREEMENTS.kinds or frozenset(),
     "K10": frozenset({ANSWER, *TAPS}),
     "K11": _LOSS_KINDS,
+    "K13": frozenset({facts.OUTLET}),
     "K17": CONCESSION_KINDS | STATE_KINDS | TYING,
     "K18": FINDING_KINDS,
     "K19": ROW_KINDS,

@@ -13,6 +13,7 @@ BREAKDOWNS = {
     "reason": ("原因", "reason"),
     "outcome": ("答复", "outcome"),
     "city": ("城市", "city"),
+    "operator": ("经办方", "who runs it"),
 }
 BESIDE = {
     "cards": ("电子社保卡张数", "e-cards"),
@@ -26,6 +27,9 @@ BESIDE = {
     "confirmed_first": ("确认早于请求", "confirmed before asked, by the clocks"),
     "volumes": ("还到他馆的册数", "items that moved"),
     "cases": ("当年办件", "cases of the year"),
+    "for_million": ("每百万人网点（除以一百为每万人）", "outlets for a million people (a hundredth of it: for ten thousand)"),
+    "for_million_50": ("重庆每百万人网点", "outlets for a million people of Chongqing"),
+    "for_million_51": ("四川每百万人网点", "outlets for a million people of Sichuan"),
     "cleared": ("核查后排除的", "findings that were cleared"),
 }
 HOW = {"LATE": ("迟到", "late"), "CORRECTS": ("更正", "corrections"), "REVERSES": ("冲正", "reversals")}

@@ -64,6 +64,12 @@ BY_SQL = {
     "K10": """SELECT
         count(*) FILTER (WHERE m->>'outcome' IN ('ACCEPTANCE_OUTCOME_ACCEPT', 'ACCEPTANCE_OUTCOME_ACCEPT_NO_CONCESSION')), count(*)
         FROM g WHERE kind = 'decision_made'""",
+    "K13": """SELECT count(*) FILTER (WHERE stars > 0), count(*) FROM (
+        SELECT DISTINCT ON (left(e->>'service_region', 2), m->>'outlet_code') COALESCE((m->>'stars')::int, 0) AS stars,
+          COALESCE(m->>'valid_to', '9999-12-31') AS until FROM f, asked a
+        WHERE kind = 'outlet_registered' AND (m->>'valid_from')::date <= a.day
+        ORDER BY left(e->>'service_region', 2), m->>'outlet_code', m->>'valid_from' DESC, at DESC, position DESC) x, asked a
+        WHERE until::date >= a.day""",
     "K15": """SELECT count(*) FILTER (WHERE COALESCE((m->>'transit_enabled')::bool, false)), count(*) FROM made
         WHERE m->>'generation' = 'CARD_GENERATION_THIRD' AND card NOT IN (SELECT card FROM gone)""",
     "K16": """SELECT count(DISTINCT bank), NULL FROM (

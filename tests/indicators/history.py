@@ -92,6 +92,7 @@ class Year:
         self._books()
         self._corrections()
         self._rides()
+        self._outlets()
         return self._journal.append(_of_day(journey("TAIL"), 20))[0]
 
     def add_late(self) -> int:
@@ -257,6 +258,29 @@ class Year:
         gone = self._card_event("GONE", "50", 2, "ecard_signed")
         self._journal.append(gone, feed="cq.card-center")
         self._journal.append(reversing(gone, signed, "cq.card-center"), feed="cq.card-center")
+
+    def _outlets(self) -> None:
+        """Outlets that gain a star, lose it, close, move, were reported by mistake, or are to open next year."""
+        told = []
+        for number in range(14):
+            region = ("500112", "500199", "510199")[number % 3]
+            until = "2025-11-08" if number == 5 else ""
+            told.append(outlet(f"W{number}", region, f"2025-{9 + number % 3:02}-03", stars=number % 4, valid_to=until))
+        told += [outlet("W0", "500112", "2025-11-05", stars=2), outlet("W3", "500112", "2025-11-07", stars=0)]
+        told += [outlet("W1", "510199", "2025-10-20", stars=5), outlet("W6", "500105", "2025-11-10", stars=1)]
+        told.append(outlet("W20", "500199", "2026-01-05", stars=1))
+        first = self._journal.next_sequence("cq.usage")
+        self._journal.append(*told)
+        wrong = outlet("W2", "510199", "2025-11-03", stars=0, valid_to="2025-11-20")
+        self._journal.append(reversing(told[4], first + 4), correcting(wrong, first + 2))
+
+
+def outlet(code: str, region: str, valid_from: str, *, stars: int, valid_to: str = "") -> event_pb2.Event:
+    """Returns the report of an outlet."""
+    event = _of_day(event_pb2.Event(service_region=region), 0)
+    event.outlet_registered.outlet_code, event.outlet_registered.operator = code, 1 + len(code) % 2
+    event.outlet_registered.stars, event.outlet_registered.valid_from, event.outlet_registered.valid_to = stars, valid_from, valid_to
+    return event
 
 
 def _of_day(event: event_pb2.Event, day: int) -> event_pb2.Event:

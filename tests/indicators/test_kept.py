@@ -11,6 +11,7 @@ from hub.domain.indicators.cards import OF_A_CARD
 from hub.domain.indicators.cases import OF_A_CASE
 from hub.domain.indicators.counted import Asked, indicator_of
 from hub.domain.indicators.definition import definition
+from hub.domain.indicators.outlets import OF_AN_OUTLET
 from hub.domain.indicators.steps import breakdown
 from hub.domain.indicators.uses import OF_A_LOSS, OF_A_ROW, OF_AN_ITEM
 from hub.indicators.record import Known
@@ -25,11 +26,12 @@ from tests.indicators.conftest import Recorded
 
 FIRST, LAST = date(2025, 9, 1), date(2026, 2, 1)
 FIGURES = [
-    *OF_A_CARD, *OF_A_CASE, *OF_A_LOSS, *OF_A_ROW, *OF_AN_ITEM, "K10", "K10:offline_taps", "K2:persons", "K17", "K17:persons",
+    *OF_A_CARD, *OF_A_CASE, *OF_A_LOSS, *OF_A_ROW, *OF_AN_ITEM, *OF_AN_OUTLET,
+    "K10", "K10:offline_taps", "K2:persons", "K17", "K17:persons",
     *(breakdown("K1", by) for by in ((), ("province",), ("region", "province"), ("region_as_of",))),
 ]  # fmt: skip
 VIEWS = (INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS, DAILY_USAGE)
-INDICATORS = ("K1", "K2", "K4", "K8", "K9", "K10", "K11", "K14", "K15", "K16", "K17", "K19", "K20")
+INDICATORS = ("K1", "K2", "K4", "K8", "K9", "K10", "K11", "K13", "K14", "K15", "K16", "K17", "K19", "K20")
 
 
 def compare(year: Recorded, position: int, days: list[date]) -> int:

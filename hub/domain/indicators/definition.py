@@ -24,14 +24,14 @@ OF_THINGS = frozenset({"SCENARIOS", "ITEMS", "BANKS", "OUTLETS"})
 # Which days count: the state at the end of the day, the year until then, 90 days, the period of a concession.
 WINDOWS = frozenset({"STOCK", "YEAR", "DAYS_90", "PERIOD"})
 BREAKDOWNS = frozenset(
-    {"province", "region", "region_as_of", "mode", "scenario", "group", "direction", "state", "reason", "outcome", "city"},
+    ["province", "region", "region_as_of", "mode", "scenario", "group", "direction", "state", "reason", "outcome", "city", "operator"],
 )
 _TARGET_KINDS = frozenset({"TARGET", "PUBLISHED"})
 _PROVINCES = frozenset({"", "50", "51"})
 _FIELDS = frozenset(
     {
         "id", "version", "name", "numerator", "denominator", "additivity", "counts", "window", "by", "population", "missing", "traps",
-        "targets", "parameters",
+        "targets", "parameters", "for_people",
     }
 )  # fmt: skip
 
@@ -56,7 +56,10 @@ class Target:
 
 
 class Definition(NamedTuple):
-    """An indicator; *denominator* is None for a plain count, *missing* says why there is no figure, *digest* names the file's bytes."""
+    """An indicator; *denominator* is None for a plain count, *missing* says why there is no figure, *digest* names the file's bytes.
+
+    *population* is the base of its shares; *for_people* one of whom so many have so much of what it counts, beside a share.
+    """
 
     id: str
     version: int
@@ -73,6 +76,7 @@ class Definition(NamedTuple):
     targets: tuple[Target, ...]
     parameters: Mapping[str, Any]
     digest: str
+    for_people: str = ""
 
     @property
     def is_of_people(self) -> bool:
@@ -83,6 +87,11 @@ class Definition(NamedTuple):
     def has_share(self) -> bool:
         """Whether it is a share of what it counts itself; a share of a population is not."""
         return self.denominator is not None and not self.population
+
+    @property
+    def base(self) -> str:
+        """The population that is asked for where a question names none, empty for an indicator without one."""
+        return self.population or self.for_people
 
 
 @cache
@@ -116,7 +125,7 @@ def read(file: str, content: bytes) -> Definition:
         number, reader.version(), reader.words("name"), reader.words("numerator"), reader.optional_words("denominator"),
         reader.one_of("additivity", ADDITIVITY), reader.one_of("counts", OF_PEOPLE | OF_THINGS), reader.one_of("window", WINDOWS),
         reader.breakdowns(), reader.optional_text("population"), reader.optional_words("missing"), reader.traps(), reader.targets(),
-        reader.parameters(), hashlib.sha256(content).hexdigest(),
+        reader.parameters(), hashlib.sha256(content).hexdigest(), reader.optional_text("for_people"),
     )  # fmt: skip
     if (found.additivity == "RATIO") != found.has_share or (found.population and found.denominator is None):
         raise _invalid(file, "additivity")

@@ -10,6 +10,7 @@ from hub.domain.event_rules import LIFECYCLE_KINDS
 from hub.domain.indicators import units
 from hub.domain.indicators.cards import CardKnown, Held
 from hub.domain.indicators.cases import OF_A_CASE
+from hub.domain.indicators.outlets import OF_AN_OUTLET, began, turns
 from hub.domain.indicators.plain_payments import PlainPayment, payment_of, steps_of_row
 from hub.domain.indicators.steps import Steps, days_told, held_by_day, of_card, of_holder, of_thing
 from hub.domain.indicators.uses import OF_A_LOSS, OF_AN_ITEM, OPENED
@@ -23,7 +24,7 @@ from hub.projections.views.card_standing import fact_told, predecessor
 from hub.projections.views.cases import fact_of
 from hub.projections.views.fund_row_state import FundRow, known_row
 
-CARD, PERSON, CASE, LOSS, PAYMENT, ITEM = "card", "person", "case", "loss", "payment", "item"
+CARD, PERSON, CASE, LOSS, PAYMENT, ITEM, OUTLET = "card", "person", "case", "loss", "payment", "item", "outlet"
 # A use or a grant of concession units, and those of a card in a city and month.
 ENTRY, MONTH = "entry", "month"
 # The kinds by which an identifier is tied to a card number: the issuer's.
@@ -175,6 +176,11 @@ def _item(thing: Thing) -> Steps:
     return of_thing(told, OF_AN_ITEM, instants) | days_told("K20", instants)
 
 
+def _outlet(thing: Thing) -> Steps:
+    told = _reports(thing)
+    return of_thing(told, OF_AN_OUTLET, turns(told)) | days_told("K13", map(began, told))
+
+
 _STEPS = {
     CARD: _of_card,
     PERSON: lambda thing: of_holder(thing.key[1], thing.cards.values()) | units.steps_of_holder(thing.key[1], thing.cards, thing.used),
@@ -184,6 +190,7 @@ _STEPS = {
     LOSS: _loss,
     PAYMENT: _payment,
     ITEM: _item,
+    OUTLET: _outlet,
 }
 
 

@@ -1,4 +1,4 @@
-"""View: what the indicators count of each card, person, case, loss, row of a fund batch, and item of a library; and on which days.
+"""View: what the indicators count of each card, person, case, loss, row of a fund batch, item of a library and outlet; and on which days.
 
 A row keeps what is in force of a thing, and its steps are in the tables of `indicator_cells`. A card is all its identifiers: what is
 reported by one of them goes to the card number that it is tied to, and from there to those who ever had the card. So do concession units:
@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from hub.domain.card import STATE_KINDS
 from hub.domain.culture.loans import LOAN_KINDS
-from hub.domain.indicators import units
+from hub.domain.indicators import facts, units
+from hub.domain.indicators.outlets import name_of_outlet
 from hub.domain.indicators.plain_payments import change_of
 from hub.domain.indicators.steps import change
 from hub.domain.indicators.uses import CLOSED, OPENED
 from hub.domain.joint_services.cases import key_of
+from hub.domain.reported import Reported
 from hub.journal.reader import Recorded
 from hub.projections.projection import Cells, Key, Linked, Projection, Signed
 from hub.projections.views import concessions, funds
@@ -22,7 +24,22 @@ from hub.projections.views.card_standing import predecessor
 from hub.projections.views.cases import CASE_KINDS, fact_of
 from hub.projections.views.chains import named
 from hub.projections.views.indicator_cells import COLUMNS, NAME, TABLES, VALUES, signed
-from hub.projections.views.indicator_rows import CARD, CASE, ENTRY, ITEM, LOSS, MONTH, PAYMENT, PERSON, TYING, Events, Thing, decode, encode
+from hub.projections.views.indicator_rows import (
+    CARD,
+    CASE,
+    ENTRY,
+    ITEM,
+    LOSS,
+    MONTH,
+    OUTLET,
+    PAYMENT,
+    PERSON,
+    TYING,
+    Events,
+    Thing,
+    decode,
+    encode,
+)  # fmt: skip
 
 _LOSS_KINDS = frozenset({OPENED, CLOSED})
 # A month is named by its card, its city and its first days: "500000" and "2026-03".
@@ -30,7 +47,7 @@ _MONTH, _PLACE = 7, 13
 
 
 def name_of(recorded: Recorded) -> Key:
-    """Returns which case, loss or item an event is of."""
+    """Returns which case, loss, item or outlet an event is of."""
     (name,) = _names(recorded)
     return name
 
@@ -44,6 +61,9 @@ def _names(recorded: Recorded) -> tuple[Key, ...]:
         return ((LOSS, str(recorded.stream_id).encode()),)
     if kind in LOAN_KINDS:
         return ((ITEM, getattr(event, kind).barcode.encode()),)
+    if kind == facts.OUTLET:
+        named = name_of_outlet(Reported(kind, event, recorded.occurred_us, recorded.position))
+        return ((OUTLET, "/".join(named).encode()),)
     if kind in funds.ROW_KINDS:
         return tuple((PAYMENT, key) for (key,) in funds.keys(recorded, None))
     if kind in concessions.KINDS:
@@ -157,7 +177,7 @@ def moved(recorded: Recorded, before: Thing | None, after: Thing | None) -> Iter
     return signed(since, change(before.steps if before is not None else {}, after.steps if after is not None else {}))
 
 
-KINDS = STATE_KINDS | TYING | CASE_KINDS | _LOSS_KINDS | LOAN_KINDS | funds.ROW_KINDS | concessions.KINDS
+KINDS = STATE_KINDS | TYING | CASE_KINDS | _LOSS_KINDS | LOAN_KINDS | {facts.OUTLET} | funds.ROW_KINDS | concessions.KINDS
 INDICATOR_THINGS = Projection(
     name=NAME,
     key_columns=(("thing", "text"), ("key", "bytea")),
