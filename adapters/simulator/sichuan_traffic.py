@@ -16,6 +16,7 @@ CHANNELS: Final = ("01", "02", "02", "03", "03", "05")
 REPLACEMENT_REASONS: Final = ("01", "02", "03", "04", "04", "05")
 MAX_USES, MAX_FUND_ROWS = 500, 500
 NEW_OF_ROWS: Final = 10
+ELIGIBLE: Final = "SBK5002"
 RETURNED: Final = 0.02
 RETURN_CODES: Final = ("01", "02", "03", "03", "04", "05", "07")
 _ECARD_ACTIONS: Final = {
@@ -165,7 +166,7 @@ class SichuanTraffic:
 
         period = {"nd": notice["nd"], "qb": notice["qb"]}
         since = {"ffqh": region, "xmdm": project, "qsrq": f"{at - timedelta(days=20):%Y%m%d}"}
-        messages = [self._fact("SBK5002", _who(card) | since, batch_no, at - timedelta(days=14)) for card in new]
+        messages = [self._fact(ELIGIBLE, _who(card) | since, batch_no, at - timedelta(days=14)) for card in new]
         messages += [message("SBK4001", {"pczt": state} | extra, at - ago, 1) for state, ago, extra in stages]
         for part in _parts(rows, MAX_FUND_ROWS - 1):
             going = [{name: value for name, value in row.items() if name not in ("jg", "yhlsh")} for row in part]

@@ -22,7 +22,7 @@ from adapters.simulator.messages import ChongqingFile, Message
 from adapters.simulator.proportions import MIX
 from adapters.simulator.registers import Registers
 from adapters.simulator.sichuan_line import Line
-from adapters.simulator.sichuan_traffic import MAX_USES, SichuanTraffic
+from adapters.simulator.sichuan_traffic import ELIGIBLE, MAX_USES, SichuanTraffic
 from adapters.simulator.sichuan_uses import Uses
 from adapters.simulator.world import Card, World, cards_a_side, known_at_first
 
@@ -200,7 +200,8 @@ class Traffic:
         rows = (int(self._owed["funds"]) - 4) // 2
         if 2 * rows >= FUND_ROWS or (rows > 4 and self._event_count <= LEAST_PORTION * PORTIONS):
             for message in self._sichuan.disbursement(self.world, rows, at):
-                self._owed["funds"] -= message.events
+                # Who becomes eligible is said beside the batch.
+                self._owed["funds"] -= message.events if message.trans_code != ELIGIBLE else 0
                 yield message
 
     def _sichuan_uses(self, use_count: int, begins: datetime, ends: datetime) -> Iterator[Message]:
