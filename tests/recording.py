@@ -335,6 +335,15 @@ def reversing(event: event_pb2.Event, sequence: int, feed: str = "cq.usage") -> 
     return event
 
 
+def eligible(person: str, project: str = "NCDB", since: str = "2025-09-01", at_s: int = AT_S) -> event_pb2.Event:
+    """The payer's report of who became eligible for a project."""
+    event = event_pb2.Event(service_region="500103")
+    event.occurred_at.seconds = at_s
+    event.holder.id_type, event.holder.key = references_pb2.ID_TYPE_RESIDENT_ID, key_of(person)
+    event.payee_became_eligible.project_code, event.payee_became_eligible.eligible_from = project, since
+    return event
+
+
 def institution(what: str, code: str = "H50010300001", at_s: int = AT_S) -> event_pb2.Event:
     """The insurer's report that an institution is opened or closed."""
     event = event_pb2.Event(service_region="500103")

@@ -190,6 +190,7 @@ _KINDS: Mapping[str, frozenset[str]] = {
     "K4": CASE_KINDS,
     "K5": CASE_KINDS,
     "K6": AGREEMENTS.kinds or frozenset(),
+    "K7": ROW_KINDS | {facts.ELIGIBLE},
     "K10": frozenset({ANSWER, *TAPS}),
     "K11": _LOSS_KINDS,
     "K13": frozenset({facts.OUTLET}),

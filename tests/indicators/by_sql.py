@@ -42,9 +42,10 @@ VIEWS = """
         EXISTS (SELECT FROM g w WHERE w.kind = 'case_decided' AND w.m->'case_ref'->>'case_no' = s.m->'case_ref'->>'case_no') AS decided
       FROM g s WHERE s.kind = 'case_submitted';
     CREATE TEMP VIEW answered AS
-      SELECT DISTINCT ON (r.m->>'row_no') r.m->>'row_no' AS row, r.kind = 'fund_row_paid'
-        AND NOT EXISTS (SELECT FROM g b WHERE b.kind = 'fund_row_returned' AND b.m->>'row_no' = r.m->>'row_no') AS at_once
-      FROM g r WHERE r.kind IN ('fund_row_paid', 'fund_row_returned') ORDER BY r.m->>'row_no', r.at;
+      SELECT DISTINCT ON (r.m->>'batch_no', r.m->>'row_no') r.m->>'row_no' AS row, r.kind = 'fund_row_paid'
+        AND NOT EXISTS (SELECT FROM g b WHERE b.kind = 'fund_row_returned' AND b.m->>'row_no' = r.m->>'row_no'
+          AND b.m->>'batch_no' = r.m->>'batch_no') AS at_once
+      FROM g r WHERE r.kind IN ('fund_row_paid', 'fund_row_returned') ORDER BY r.m->>'batch_no', r.m->>'row_no', r.at;
 """
 _ONCE = "count(DISTINCT e->'card'->>'key' || COALESCE(m->'tap'->>'purse_counter', position::text))"
 BY_SQL = {
@@ -64,6 +65,16 @@ BY_SQL = {
     "K10": """SELECT
         count(*) FILTER (WHERE m->>'outcome' IN ('ACCEPTANCE_OUTCOME_ACCEPT', 'ACCEPTANCE_OUTCOME_ACCEPT_NO_CONCESSION')), count(*)
         FROM g WHERE kind = 'decision_made'""",
+    "K7": """SELECT count(*) FILTER (WHERE to_card), count(*) FROM (
+        SELECT DISTINCT ON (l.e->'holder'->>'key') p.e ? 'card' AND p.at IS NOT NULL AS to_card FROM f l CROSS JOIN asked a LEFT JOIN (
+            SELECT s.e, s.m, r.at, r.day FROM g s JOIN g r ON r.kind = 'fund_row_paid' AND r.m->>'batch_no' = s.m->>'batch_no'
+                AND r.m->>'row_no' = s.m->>'row_no'
+            WHERE s.kind = 'fund_row_sent' AND NOT EXISTS (SELECT FROM g b WHERE b.kind = 'fund_row_returned'
+                AND b.m->>'bank_serial' = r.m->>'bank_serial')) p
+          ON p.e->'holder'->>'key' = l.e->'holder'->>'key' AND p.m->>'project_code' = l.m->>'project_code'
+            AND p.day >= (l.m->>'eligible_from')::date
+        WHERE l.kind = 'payee_became_eligible' AND left(l.m->>'eligible_from', 4) = left(a.day::text, 4)
+          AND (l.m->>'eligible_from')::date <= a.day ORDER BY l.e->'holder'->>'key', p.at) x""",
     "K13": """SELECT count(*) FILTER (WHERE stars > 0), count(*) FROM (
         SELECT DISTINCT ON (left(e->>'service_region', 2), m->>'outlet_code') COALESCE((m->>'stars')::int, 0) AS stars,
           COALESCE(m->>'valid_to', '9999-12-31') AS until FROM f, asked a

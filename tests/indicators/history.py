@@ -20,6 +20,7 @@ from tests.recording import (
     case_event,
     correcting,
     elders_ride,
+    eligible,
     fund_row,
     journey,
     key_of,
@@ -93,6 +94,7 @@ class Year:
         self._corrections()
         self._rides()
         self._outlets()
+        self._payees()
         return self._journal.append(_of_day(journey("TAIL"), 20))[0]
 
     def add_late(self) -> int:
@@ -273,6 +275,33 @@ class Year:
         self._journal.append(*told)
         wrong = outlet("W2", "510199", "2025-11-03", stars=0, valid_to="2025-11-20")
         self._journal.append(reversing(told[4], first + 4), correcting(wrong, first + 2))
+
+    def _payees(self) -> None:
+        """Who became eligible: paid to a card or not, never, before, for another project, and what came back; and a wrong report."""
+        told = []
+        for number in range(24):
+            since = "2024-12-31" if number == 23 else f"2025-11-{1 + number % 5:02}"
+            told.append(_of_day(eligible(f"E{number}", since=since), 0))
+            told[-1].service_region = COUNTIES[number % 3]
+        first = self._journal.next_sequence("cq.usage")
+        self._journal.append(*told)
+        self._journal.append(reversing(told[22], first + 22))
+        told = []
+        for number in range(23):
+            if number % 6 != 5:
+                told += _paid_once(number, day=6, to_card=number % 4 > 0, is_back=number % 7 == 0, project="NCDB" if number % 9 else "GLJT")
+                told += _paid_once(number + 100, day=9, to_card=True, is_back=False, project="NCDB") if number % 7 == 0 else []
+        self._journal.append(*told)
+
+
+def _paid_once(number: int, *, day: int, to_card: bool, is_back: bool, project: str) -> list[event_pb2.Event]:
+    sent = _of_day(fund_row("sent", number + 1, batch_no="B7", account=f"E{number}", project_code=project), day - 1)
+    if not to_card:
+        sent.ClearField("card")
+    sent.holder.id_type, sent.holder.key = references_pb2.ID_TYPE_RESIDENT_ID, key_of(f"E{number % 100}")
+    told = [sent, _of_day(fund_row("paid", number + 1, batch_no="B7", bank_serial=f"E{number}"), day)]
+    back = _of_day(fund_row("returned", number + 1, batch_no="B7", reason=1, bank_serial=f"E{number}"), day + 1)
+    return [*told, back] if is_back else told
 
 
 def outlet(code: str, region: str, valid_from: str, *, stars: int, valid_to: str = "") -> event_pb2.Event:

@@ -14,8 +14,9 @@ from hub.domain.indicators.definition import definition
 from hub.domain.indicators.outlets import OF_AN_OUTLET
 from hub.domain.indicators.steps import breakdown
 from hub.domain.indicators.uses import OF_A_LOSS, OF_A_ROW, OF_AN_ITEM
+from hub.indicators.payees import new_payees
 from hub.indicators.record import Known
-from hub.indicators.sources import Again, Kept
+from hub.indicators.sources import Again, Kept, source
 from hub.projections.rebuild import rebuild
 from hub.projections.views import blocks
 from hub.projections.views.daily_usage import DAILY_USAGE
@@ -85,3 +86,19 @@ def test_agreements_are_folded_from_their_own_events(year: Recorded, monkeypatch
     assert found[year.report] and found[1] != found[year.report]
     monkeypatch.setattr(Known, "_have_reached", lambda *_: False)
     assert found == {position: Known(year.connection, position).agreements() for position in found}
+
+
+def test_payees_are_counted_from_the_index_as_from_all_events(year: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = random.Random(3)
+    positions = [year.report, *(draw.randrange(year.report - 120, year.late) for _ in range(6))]
+    asked = [Asked(definition("K7"), day, reference.load()) for day in (date(2025, 11, 7), date(2025, 11, 8), date(2025, 12, 31))]
+
+    def found(position: int) -> list[tuple[list[str], date | None]]:
+        known = Known(year.connection, position)
+        told = (new_payees(known, source(known), one, ()) for one in asked)
+        return [(sorted(map(repr, one.counts)), one.first_day) for one in told]
+
+    kept = [found(position) for position in positions]
+    assert sum("inside=1" in one for one in kept[0][2][0]) > 5
+    monkeypatch.setattr(Known, "have_reached", lambda *_: False)
+    assert kept == list(map(found, positions))

@@ -57,6 +57,7 @@ from tests.recording import (
     decided,
     declared,
     elders_ride,
+    eligible,
     enabled,
     entered,
     filing,
@@ -196,6 +197,7 @@ def record_a_history(dsn: str, journal: Recording) -> None:
     last = journal.next_sequence("cq.usage") - 1
     journal.append(correcting(certified(cards[3]), last), reversing(certified(cards[1], "2026", AT_S + DAY_S), last - 1))
     closed = journal.next_sequence("cq.usage") + 1
+    journal.append(eligible("E1"), correcting(eligible("E1", since="2025-09-02"), journal.next_sequence("cq.usage")), eligible("E2"))
     journal.append(institution("opened"), institution("closed"), correcting(institution("closed", "H50010300002"), closed))
     journal.append(filing(), correcting(filing(valid_to="2025-10-31"), journal.next_sequence("cq.usage")), settlement(), refund())
     journal.append(*(elders_ride(cards[0], counter) for counter in (1, 2, 2)))

@@ -172,7 +172,12 @@ class Entry(NamedTuple):
 
 def _entry(row: Row) -> Entry:
     name, count, chain, blind, positions = row
-    return Entry(bytes(name), Counted(count, bytes(chain)), bytes(blind), tuple(one for (one,) in _POSITION.iter_unpack(bytes(positions))))
+    return Entry(bytes(name), Counted(count, bytes(chain)), bytes(blind), positions_of(positions))
+
+
+def positions_of(packed: bytes) -> tuple[int, ...]:
+    """Reads the positions of a row."""
+    return tuple(one for (one,) in _POSITION.iter_unpack(bytes(packed)))
 
 
 def entry_of(connection: psycopg.Connection, what: str, key: bytes) -> Entry | None:
