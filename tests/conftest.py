@@ -9,11 +9,13 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from xdist.scheduler.loadfile import LoadFileScheduling
 
 from hub.api.process_tuning import collect_seldom
 from hub.file_lock import await_lock
@@ -61,7 +63,8 @@ LONG = (
     "test_pace",
     "test_full_disk",
     "test_demo_stopping",
-    "test_interrupted_run",
+    "test_meeting",
+    "test_counts",
     "test_quota",
 )
 
@@ -86,6 +89,20 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput") and (shared := os.environ.pop("HUB_TEST_SHARED", None)) is not None:
         discard(Path(shared))
         shutil.rmtree(shared)
+
+
+class BySharedFixture(LoadFileScheduling):
+    """Gives a process the tests of a file, of some folders all: they share the year that takes longest to make."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = nodeid.rpartition("/")[0]
+        return folder if folder in ("tests/indicators", "tests/meeting") else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BySharedFixture | None:
+    """Has `--dist=loadfile` schedule so."""
+    return BySharedFixture(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -528,9 +528,14 @@ def activated_in_place_of(card_no: str, province: str) -> event_pb2.Event:
 
 
 @pytest.fixture(scope="module")
-def busy_feed(shared_hub: RunningHub) -> tuple[str, Iterator[int]]:
-    """One feed for all rules, and its numbers."""
-    return add_feed(shared_hub, CHONGQING, "cq.quarantine-busy"), itertools.count(1)
+def busy_feed(shared_hub: RunningHub, chongqing: Province) -> tuple[str, Iterator[int]]:
+    """One feed for all rules, in which good events came before, and its next numbers."""
+    feed = add_feed(shared_hub, CHONGQING, "cq.quarantine-busy")
+    assert list(chongqing.append(feed, 1, *GOOD, *GOOD).outcomes) == [RECORDED] * 2 * len(GOOD)
+    return feed, itertools.count(2 * len(GOOD) + 1)
+
+
+GOOD = [journey(CARD_NO), registered(CARD_NO), lost(CARD_NO), applied(), activated_in_place_of("A00000001", "50")]
 
 
 @pytest.mark.parametrize("rule", BAD)
@@ -538,11 +543,9 @@ def test_a_bad_event_is_quarantined_even_after_good_ones_like_it(
     rule: str, chongqing: Province, busy_feed: tuple[str, Iterator[int]]
 ) -> None:
     feed, numbers = busy_feed
-    activated = activated_in_place_of("A00000001", "50")
-    good = [journey(CARD_NO), registered(CARD_NO), lost(CARD_NO), applied(), activated] * 2
-    for events, outcomes in ((good, [RECORDED] * len(good)), ([BAD[rule].event], [QUARANTINED])):
-        first, *_ = [next(numbers) for _ in events]
-        assert list(chongqing.append(feed, first, *events).outcomes) == outcomes
+    events = [*GOOD, BAD[rule].event]
+    first, *_ = [next(numbers) for _ in events]
+    assert list(chongqing.append(feed, first, *events).outcomes) == [RECORDED] * len(GOOD) + [QUARANTINED]
 
 
 def test_an_issuers_fact_is_issuer_only_even_after_one_of_its_own(

@@ -163,7 +163,7 @@ History = list[tuple[event_pb2.Event, Any, str, int]]
 
 
 # What takes time is that every view is rebuilt: so few examples, and long ones.
-@settings(max_examples=3, **IN_ONE_JOURNAL)
+@settings(max_examples=2, **IN_ONE_JOURNAL)
 @given(st.lists(EVENT, min_size=30, max_size=60), st.integers(1, 9))
 def test_live_is_rebuilt(journal: Recording, views: psycopg.Connection, history: History, page_events: int) -> None:
     every_view_is_its_rebuild(journal, views, history, page_events)
@@ -210,7 +210,7 @@ def left(views: psycopg.Connection) -> int:
     return sum(fold_row(reports_in(text)).left_fen for (text,) in views.execute("SELECT reports FROM views.fund_row_facts"))
 
 
-@settings(max_examples=4, **IN_ONE_JOURNAL)
+@settings(max_examples=2, **IN_ONE_JOURNAL)
 @given(st.lists(EVENT, min_size=10, max_size=40), st.integers(1, 9))
 def test_the_short_way_makes_the_rows_of_the_long_one(
     journal: Recording, views: psycopg.Connection, history: History, page_events: int

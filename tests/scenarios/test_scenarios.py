@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,33 +30,25 @@ from hub.trust.keyring import open_keyring
 from hub.words.kinds import KINDS
 from tests.databases import fresh_database
 from tests.hub_process import RunningHub
-from tests.seeds import one_in
+from tests.seeds import of_each, one_in, these
 
 DIRECTORY = Path(__file__).parents[1] / "scenarios"
 SCENARIOS = read_directory(DIRECTORY)
 FILES = [scenario.file for scenario in SCENARIOS]
 
 
-def of_each(scenarios: Sequence[Scenario]) -> set[str]:
-    """Files that have each kind of event and question, each reason and each rule of the quarantine among them, by the fullest first."""
-    has = {
-        scenario.file: {step.kind for step in scenario.given}
+def has(scenario: Scenario) -> set[object]:
+    """Each kind of event and question, each reason and each rule of the quarantine that is in a file."""
+    return (
+        {step.kind for step in scenario.given}
         | {step.quarantined for step in scenario.given}
         | {("asked", ask.kind) for ask in scenario.when}
         | {("for", reason) for ask in scenario.when for reason in ask.then.get("reasons", ())}
-        for scenario in scenarios
-    }
-    seen: set[object] = set()
-    chosen = set()
-    for file in sorted(has, key=lambda file: -len(has[file])):
-        if has[file] - seen:
-            chosen.add(file)
-            seen |= has[file]
-    return chosen
+    )
 
 
 # One way of three is as sure as another of what is decided: what passes over gRPC in each run is a file of everything there is.
-OF_EACH = of_each(SCENARIOS)
+OF_EACH = of_each({scenario.file: has(scenario) for scenario in SCENARIOS})
 COUNTING_FIRST = sorted(SCENARIOS, key=lambda scenario: not scenario.is_counting)
 
 
@@ -89,7 +81,7 @@ def test_on_postgres(scenario: Scenario, on_postgres: OnPostgres) -> None:
     assert run_all(on_postgres, [scenario])[0].problems == []
 
 
-@pytest.mark.parametrize("file", [file if file in OF_EACH else pytest.param(file, marks=pytest.mark.slow) for file in FILES])
+@pytest.mark.parametrize("file", these(OF_EACH, FILES))
 def test_over_grpc(file: str, over_grpc: dict[str, Result]) -> None:
     assert over_grpc[file].problems == []
 
