@@ -405,6 +405,15 @@ def test_whoever_waits_is_served_in_turn() -> None:
     assert delays == pytest.approx([0.5, 1.0, 1.5])
 
 
+def test_while_the_events_are_used_up_a_batch_is_refused_before_it_is_read() -> None:
+    allowance = Quotas(Quota(1_000, 10, 256, 64)).of(registered("sc.spent"))
+    allowance.events.refuse_if_spent()
+    allowance.events.bucket.take(10_000)
+    with pytest.raises(QuotaExceeded) as refusal:
+        allowance.events.refuse_if_spent()
+    assert refusal.value.retry_after_s > 100
+
+
 def test_a_full_batch_comes_through_at_the_lowest_rate() -> None:
     assert Bucket(1, 500, 0.0).delay_s(500, 0.0) == 0
 

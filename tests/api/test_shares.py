@@ -2,13 +2,14 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
 from chuanyu.exchange.v1 import hub_decisions_pb2
 
 from hub.api.edge.quota import Quotas
-from hub.api.edge.shares import IS_WORK_FOR_S, WORKED_ON, WORKED_ON_ALONE, Company, Share, Shares
+from hub.api.edge.shares import BACKLOG_PER_S, IS_WORK_FOR_S, LATE_S, WORKED_ON, WORKED_ON_ALONE, Backlog, Company, Share, Shares
 from hub.domain.participant import PREFIX, Participant
 from hub.domain.quota import Quota
 
@@ -73,6 +74,7 @@ def played(play: Callable[[Calls], Awaitable[None]]) -> None:
 def long_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a slow machine takes for a test counts as work."""
     monkeypatch.setattr("hub.api.edge.shares.IS_WORK_FOR_S", 600.0)
+    monkeypatch.setattr("hub.api.edge.shares.LOOK_EVERY_S", 600.0)
 
 
 @pytest.mark.usefixtures("long_work")
@@ -97,6 +99,52 @@ def test_what_waits_goes_on_in_the_order_in_which_it_came_one_for_each_that_ends
         assert [number for name, number in calls.worked_on if name == "much"] == list(range(2, WORKED_ON + 3))
 
     played(play)
+
+
+@pytest.mark.usefixtures("long_work")
+@pytest.mark.parametrize(("late_s", "expected"), [(LATE_S, WORKED_ON // 2), (2 * LATE_S, WORKED_ON // 4), (1.0, 1)])
+def test_the_later_the_loop_is_the_fewer_calls_of_one_are_worked_on(late_s: float, expected: int) -> None:
+    async def play(calls: Calls) -> None:
+        await calls.begin("little", 1)
+        calls.company.late(late_s)
+        await calls.begin("much", 250)
+        assert calls.of("much") == expected
+        await calls.begin("little", 1)
+        assert calls.of("little") == (2 if expected > 1 else 1)
+
+    played(play)
+
+
+def test_that_the_loop_was_late_is_noticed_while_others_call_and_forgotten_soon() -> None:
+    async def run() -> None:
+        company = Company()
+        for name in ("little", "much"):
+            company.came(name, time.monotonic())
+        time.sleep(0.1)
+        await asyncio.sleep(0.001)
+        assert company.share_of(WORKED_ON) == 1
+        async with asyncio.timeout(30):
+            while company.share_of(WORKED_ON) < WORKED_ON:
+                await asyncio.sleep(0.02)
+
+    asyncio.run(run())
+
+
+def test_who_reads_what_was_begins_one_page_after_the_other_while_others_call_and_waits_longer_when_the_loop_is_late() -> None:
+    async def run() -> None:
+        company = Company()
+        backlog, alone = Backlog("much", company), [0.0, 0.0]
+        assert [backlog.wait_s(BACKLOG_PER_S) for _ in alone] == alone
+        company.came("little", time.monotonic())
+        assert backlog.wait_s(BACKLOG_PER_S) == 0
+        assert 0.5 < backlog.wait_s(BACKLOG_PER_S) <= 1
+        assert Backlog("third", company).wait_s(1) == 0
+        company.late(2 * LATE_S)
+        other = Backlog("other", company)
+        assert other.wait_s(BACKLOG_PER_S) == 0
+        assert 2 < other.wait_s(BACKLOG_PER_S) <= 4
+
+    asyncio.run(run())
 
 
 @pytest.mark.usefixtures("long_work")

@@ -10,6 +10,7 @@ from hub.api.edge import sockets
 from hub.api.edge.bars import Bars
 from hub.api.edge.client_certificate import Peer
 from hub.api.edge.connections import Connections
+from hub.api.edge.control_bytes import Brought, ControlBytes
 from hub.api.edge.handlers import Methods, bounded
 from tests.clients import DEADLINE_S
 
@@ -61,3 +62,39 @@ def test_of_two_that_serve_a_method_the_first_counts() -> None:
     calls = [SimpleNamespace(method=path, invocation_metadata=()) for path in ("/S/Read", "/S/Write", "/S/None")]
     served, refused = Methods({"/S/Read": lambda _: "served"}), Methods(dict.fromkeys(("/S/Read", "/S/Write"), lambda _: "refused"))
     assert [Methods.of(served, refused).service(call) for call in calls] == ["served", "refused", None]
+
+
+MB = 1024 * 1024
+
+
+def too_many(*seconds: tuple[Brought, int]) -> list[bool]:
+    """Whether what is brought in each second, and explained by messages so far, is too much."""
+    control = ControlBytes(at_s=0.0)
+    return [control.are_too_many(brought, explained, float(now)) for now, (brought, explained) in enumerate(seconds, 1)]
+
+
+def test_frames_without_messages_are_too_many_after_some_megabytes_and_a_trickle_never_is() -> None:
+    assert too_many(*[(Brought(3 * MB, 0, 0, 0), 0)] * 2) == [False, True]
+    assert not any(too_many(*[(Brought(200 * 1024, 0, 0, 0), 0)] * 600))
+
+
+def test_what_messages_calls_and_answers_explain_is_not_counted() -> None:
+    assert not any(too_many(*[(Brought(20 * MB, 0, 0, 0), 20 * MB)] * 60))
+    assert not any(too_many(*[(Brought(8 * MB, 0, 1_000, 0), 0)] * 60))
+    assert not any(too_many(*[(Brought(MB, 20 * MB, 0, 0), 0)] * 60))
+
+
+def test_messages_that_wait_unread_are_allowed_for_while_their_calls_are_open() -> None:
+    assert too_many((Brought(30 * MB, 0, 0, 200), 0), (Brought(0, 0, 0, 0), 30 * MB)) == [False, False]
+    assert too_many((Brought(80 * MB, 0, 0, 3_000), 0)) == [True]
+
+
+def test_the_kernel_counts_what_a_connection_brought_and_was_sent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        accepted, _ = listener.accept()
+        with accepted:
+            client.sendall(bytes(5_000))
+            accepted.sendall(bytes(700))
+            assert accepted.recv(5_000, socket.MSG_WAITALL) + client.recv(700, socket.MSG_WAITALL) == bytes(5_700)
+            assert sockets.counted(accepted)[0] == 5_000
+            assert sockets.counted(client)[0] == 700

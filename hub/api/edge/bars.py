@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import grpc
 
 from hub.api.edge.client_certificate import Peer
+from hub.api.edge.control_bytes import AROUND_A_MESSAGE
 from hub.api.edge.sockets import Address
 from hub.domain.errors import QuotaExceeded
 from hub.domain.participant import PREFIX
@@ -34,6 +35,7 @@ class Bars:
         self._until: dict[Peer, float] = {}
         self._given_up: dict[Peer, Bucket] = {}
         self._called: dict[Address, tuple[str, Peer]] = {}
+        self._read: dict[Peer, int] = {}
 
     def __bool__(self) -> bool:
         """Whether somebody is barred now."""
@@ -74,6 +76,15 @@ class Bars:
             self.bar(peer, "calls given up at once")
         else:
             bucket.take(1)
+
+    def count_read(self, peer: Peer, size: int) -> None:
+        """Counts a message that was read: so many bytes of the certificate's connections are explained by it."""
+        self._read[peer] = self._read.get(peer, 0) + size + AROUND_A_MESSAGE
+
+    def take_read(self) -> dict[Peer, int]:
+        """Returns how many bytes of each certificate's connections were explained since this was asked last."""
+        found, self._read = self._read, {}
+        return found
 
     def take_called(self) -> dict[Address, tuple[str, Peer]]:
         """Returns the connections that calls of barred certificates came on since this was asked last, each with the reason."""

@@ -23,6 +23,7 @@ from grpc_channelz.v1.channelz import ChannelzServicer
 from hub.api.edge import sockets
 from hub.api.edge.bars import BARRED, Bars
 from hub.api.edge.client_certificate import Peer
+from hub.api.edge.control_bytes import Brought, ControlBytes
 from hub.api.edge.sockets import Address
 from hub.domain.errors import HubError, JournalUnavailable
 from hub.domain.quota import Bucket
@@ -39,6 +40,7 @@ SILENT_S = 5.0
 CONNECTIONS_OF_A_CERTIFICATE = 32
 # A barred caller's calls and streams are still answered in that time.
 CLOSE_REFUSED_AFTER_S = 10.0
+CONTROL = "frames without messages"
 # Streams may begin somewhat faster than calls are let in. Refusals are delayed, so only calls that are given up begin faster than this.
 STREAMS_OF_A_CALL = 1.2
 STREAMS_TO_SPARE = 500
@@ -57,6 +59,18 @@ class _Connection:
     seen_at: float
     streams: int = 0
     begun: int = 0
+    is_open: int = 0
+    received: int = 0
+    sent: int = 0
+    brought: tuple[int, int] = (0, 0)
+
+    def look(self, data: channelz_pb2.SocketData, counted: tuple[int, int]) -> None:
+        """Notes what began on it and what it brought since the last look."""
+        self.begun, self.streams = data.streams_started - self.streams, data.streams_started
+        self.is_open = data.streams_started - data.streams_succeeded - data.streams_failed
+        received, sent = counted
+        self.brought = max(0, received - self.received), max(0, sent - self.sent)
+        self.received, self.sent = received, sent
 
 
 @dataclass(slots=True)
@@ -71,6 +85,7 @@ class Connections:
     _known: dict[int, _Connection] = field(default_factory=dict)
     _refused: dict[bytes, float] = field(default_factory=dict)
     _begun: dict[bytes, Bucket] = field(default_factory=dict)
+    _control: dict[bytes, ControlBytes] = field(default_factory=dict)
     _silent_until: dict[Address, float] = field(default_factory=dict)
 
     async def keep(self) -> None:
@@ -96,7 +111,7 @@ class Connections:
         return {(name,): float(count) for name, count in Counter(_name(one.peer) for one in dict(self._known).values()).items()}
 
     def _look(self) -> None:
-        now, found = time.monotonic(), {}
+        now, found, counted = time.monotonic(), {}, _counted(self.port)
         for identity in _sockets():
             # Beside one that is looked at, others are closed.
             answer = ChannelzServicer.GetSocket(channelz_pb2.GetSocketRequest(socket_id=identity), _NotFoundIsNone())
@@ -108,7 +123,7 @@ class Connections:
                 remote = socket_.remote.tcpip_address
                 address = (sockets.plain(ipaddress.ip_address(remote.ip_address)), remote.port)
                 known = _Connection(address, certificate, self.peer_of(certificate) if certificate else None, now)
-            known.begun, known.streams = socket_.data.streams_started - known.streams, socket_.data.streams_started
+            known.look(socket_.data, counted.get(known.address, (0, 0)))
             found[identity] = known
         self._known = found
 
@@ -120,8 +135,11 @@ class Connections:
                 by_certificate[one.certificate].append(one)
         self._refused = {certificate: since for certificate, since in self._refused.items() if certificate in by_certificate}
         self._begun = {certificate: bucket for certificate, bucket in self._begun.items() if certificate in by_certificate}
+        self._control = {certificate: bytes_ for certificate, bytes_ in self._control.items() if certificate in by_certificate}
+        read = self.bars.take_read()
         doomed: list[tuple[str, list[_Connection]]] = []
         for certificate, mine in by_certificate.items():
+            doomed.append((CONTROL, self._beyond_control(certificate, mine, read, now)))
             if self.bars.is_barred(mine[0].peer):
                 doomed.append((BARRED, mine))
                 continue
@@ -129,6 +147,20 @@ class Connections:
             if (peer := mine[0].peer) is not None and not peer.is_tool:
                 doomed += await self._judged(peer, certificate, mine, now)
         await asyncio.to_thread(self._close, {one.address: (why, one.peer) for why, those in doomed for one in those})
+
+    def _beyond_control(self, certificate: bytes, mine: list[_Connection], read: Mapping[Peer, int], now: float) -> list[_Connection]:
+        """Bars a certificate whose connections bring too much that is no message; returns them if it names nobody who could be barred."""
+        peer = mine[0].peer
+        received, sent = (sum(one.brought[which] for one in mine) for which in (0, 1))
+        brought = Brought(received, sent, sum(one.begun for one in mine), sum(one.is_open for one in mine))
+        explained = read.get(peer, 0) if peer is not None else 0
+        if not self._control.setdefault(certificate, ControlBytes()).are_too_many(brought, explained, now):
+            return []
+        if peer is None:
+            return mine
+        del self._control[certificate]
+        self.bars.bar(peer, CONTROL)
+        return []
 
     async def _judged(self, peer: Peer, certificate: bytes, mine: list[_Connection], now: float) -> list[tuple[str, list[_Connection]]]:
         try:
@@ -178,6 +210,15 @@ class _NotFoundIsNone:
 
     def set_details(self, _: object) -> None:
         """Takes no note."""
+
+
+def _counted(port: int) -> dict[Address, tuple[int, int]]:
+    """Returns what each connection to a port has brought and was sent so far, by the client's address."""
+    found = {}
+    for shown in sockets.own_sockets(port):
+        with contextlib.closing(shown), contextlib.suppress(OSError):
+            found[sockets.address(shown.getpeername())] = sockets.counted(shown)
+    return found
 
 
 def _name(peer: Peer | None) -> str:

@@ -21,7 +21,7 @@ from hub.api.edge.bars import Bars
 from hub.api.edge.client_certificate import Peer, Peers
 from hub.api.edge.directory import Caller, Directory
 from hub.api.edge.first_message import FIRST_MESSAGE_S, FirstMessages
-from hub.api.edge.open_streams import Leash
+from hub.api.edge.open_streams import Leash, parsed
 from hub.api.edge.statuses import to_status
 from hub.api.edge.transport import METADATA_BYTES
 from hub.domain.errors import (
@@ -96,6 +96,12 @@ class Gate:
         caller = self.directory.known_caller(peer, call) or await self.directory.caller(peer, call)
         return caller if caller.urn != OPERATOR else caller._replace(operator=_operator(metadata))
 
+    async def read(self, context: grpc.aio.ServicerContext, caller: Caller) -> bytes:
+        """Returns the message of a caller's call; raises as `FirstMessages.read`."""
+        data = await self.first_messages.read(context)
+        self.bars.count_read(caller.peer, len(data))
+        return data
+
     def closed(self, context: grpc.aio.ServicerContext, call: Call) -> None:
         """Notes a call that its client ended."""
         if now_ns() - call.began < AT_ONCE_NS and (peer := self._peer(context)) is not None:
@@ -135,7 +141,9 @@ def unary(gate: Gate, read: Callable[[bytes], Any], method: Unary, *, takes_batc
                         caller.may_call()
                         among = caller.allowance.batches if takes_batches else caller.allowance.questions
                         async with caller.allowance.shares[name].turn(), among:
-                            data = await gate.first_messages.read(context)
+                            if takes_batches:
+                                caller.allowance.events.refuse_if_spent()
+                            data = await gate.read(context, caller)
                             size, request = len(data), read(data)
                             del data
                             answer = (await method(request, caller)).SerializeToString()
@@ -177,8 +185,11 @@ def streaming(gate: Gate, read: Callable[[bytes], Any], method: Streaming) -> Ha
 
     def named(name: str) -> Callable[[Metadata], grpc.RpcMethodHandler]:
         async def handle(metadata: Metadata, data: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
-            call = Call(name, _trace_parents(metadata))
-            async for answer in _answers(gate, call, metadata, lambda caller, over: method(_parsed(read, data, over), caller), context):
+            def answers(caller: Caller, over: asyncio.Event) -> AsyncIterator[Message]:
+                count = partial(gate.bars.count_read, caller.peer)
+                return method(parsed(read, count, data, over), caller)
+
+            async for answer in _answers(gate, Call(name, _trace_parents(metadata)), metadata, answers, context):
                 yield answer
 
         return lambda metadata: grpc.stream_stream_rpc_method_handler(partial(handle, metadata))
@@ -192,7 +203,7 @@ def server_streaming(gate: Gate, read: Callable[[bytes], Any], method: ServerStr
     def named(name: str) -> Callable[[Metadata], grpc.RpcMethodHandler]:
         async def handle(metadata: Metadata, _: object, context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
             async def answers(caller: Caller, over: asyncio.Event) -> AsyncIterator[Message]:
-                async for answer in method(read(await gate.first_messages.read(context)), caller):
+                async for answer in method(read(await gate.read(context, caller)), caller):
                     yield answer
                     if over.is_set():
                         return
@@ -243,26 +254,6 @@ async def _answers(
 
 def _trace_parents(metadata: Metadata) -> list[str]:
     return [str(value) for name, value in metadata.fields if name == "traceparent"]
-
-
-async def _parsed(read: Callable[[bytes], Any], data: AsyncIterator[bytes], over: asyncio.Event) -> AsyncIterator[Any]:
-    """Yields what comes in until the client has no more or the stream is over: nothing more is read then."""
-    ended = asyncio.create_task(over.wait())
-    items = aiter(data)
-    following: asyncio.Future[bytes] | None = None
-    try:
-        while not over.is_set():
-            following = asyncio.ensure_future(anext(items))
-            await asyncio.wait((following, ended), return_when=asyncio.FIRST_COMPLETED)
-            if not following.done():
-                return
-            yield read(await following)
-    except StopAsyncIteration:
-        return
-    finally:
-        ended.cancel()
-        if following is not None:
-            following.cancel()
 
 
 async def _abort(context: grpc.aio.ServicerContext, status: status_pb2.Status) -> None:

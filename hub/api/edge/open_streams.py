@@ -5,7 +5,7 @@ import logging
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hub.api.edge.client_certificate import Peer
 from hub.domain.errors import HubError, JournalUnavailable
@@ -124,3 +124,27 @@ class Leash:
                 stream.end(refusal)
         except Exception:
             log.exception("leash: open streams could not be looked at")
+
+
+async def parsed(
+    read: Callable[[bytes], Any], count: Callable[[int], None], data: AsyncIterator[bytes], over: asyncio.Event
+) -> AsyncIterator[Any]:
+    """Yields what comes in, each counted by its size, until the client has no more or the stream is over: nothing more is read then."""
+    ended = asyncio.create_task(over.wait())
+    items = aiter(data)
+    following: asyncio.Future[bytes] | None = None
+    try:
+        while not over.is_set():
+            following = asyncio.ensure_future(anext(items))
+            await asyncio.wait((following, ended), return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                return
+            message = await following
+            count(len(message))
+            yield read(message)
+    except StopAsyncIteration:
+        return
+    finally:
+        ended.cancel()
+        if following is not None:
+            following.cancel()

@@ -10,7 +10,7 @@ import random
 import time
 
 from hub.api.edge.group_services import GroupServices
-from hub.api.edge.shares import Company, Shares
+from hub.api.edge.shares import Backlog, Company, Shares
 from hub.domain.errors import HubError, QuotaExceeded, RequestMalformed
 from hub.domain.participant import PREFIX, Participant
 from hub.domain.quota import MISSES_BURST_MIN, Bucket, Quota
@@ -83,6 +83,11 @@ class Rate:
             raise QuotaExceeded(self._name, round(self.bucket.per_s), delay_s)
         self.bucket.take(count)
 
+    def refuse_if_spent(self) -> None:
+        """Raises QuotaExceeded while there is room for nothing: before what would be counted is read."""
+        if (delay_s := self.bucket.delay_s(1, time.monotonic())) > 0:
+            raise QuotaExceeded(self._name, round(self.bucket.per_s), delay_s)
+
     async def wait(self, count: int, patience_s: float = HELD_BACK_S) -> None:
         """Takes *count* as soon as there is room; raises QuotaExceeded at once if that is later than *patience_s*."""
         delay_s = self.bucket.delay_s(count, time.monotonic())
@@ -140,6 +145,7 @@ class Allowance:
         self._call_rate = rate
         self._held, self._last_refused_at = held, 0.0
         self.shares = Shares(participant, company)
+        self.backlog = Backlog(participant, company)
         self.questions = questions
         self.batches = asyncio.Semaphore(BATCHES_IN_HAND)
         # One batch at a time has the event loop: eight of a megabyte would each take a turn before others have theirs.

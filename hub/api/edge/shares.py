@@ -15,6 +15,12 @@ from hub.telemetry import names
 WORKED_ON = 8
 # While nobody else calls: as many as make the best group.
 WORKED_ON_ALONE = 64
+# While others call and the event loop is late, fewer: each of them meets everybody's next call half a dozen times on its way.
+LATE_S = 0.004
+MOST_HALVINGS = 3
+LOOK_EVERY_S = 0.02
+# Positions a second of what was, for all subscriptions of a participant that read it.
+BACKLOG_PER_S = 8_000
 # So long after another's last call a participant is alone.
 ALONE_AFTER_S = 5.0
 # A call that takes longer waits for something else: a view, the database, an old version of the rules. That is no work.
@@ -22,21 +28,48 @@ IS_WORK_FOR_S = 0.1
 
 
 class Company:
-    """Whether several participants call at this edge."""
+    """Whether several participants call at this edge, and how late the event loop is meanwhile; used from that loop."""
 
     def __init__(self) -> None:
         """Nobody has called."""
         self._latest, self._several_until = "", 0.0
+        self._late_s, self._is_looking = 0.0, False
 
     def came(self, participant: str, now: float) -> None:
         """Notes a call."""
         if participant != self._latest:
             self._several_until = now + ALONE_AFTER_S if self._latest else 0.0
             self._latest = participant
+            if self._several_until and not self._is_looking:
+                self._look_again()
+
+    def is_several(self, now: float) -> bool:
+        """Whether others call than the one that called last."""
+        return now < self._several_until
 
     def worked_on(self, now: float) -> int:
         """How many calls of a participant are worked on at once."""
-        return WORKED_ON if now < self._several_until else WORKED_ON_ALONE
+        return self.share_of(WORKED_ON) if self.is_several(now) else WORKED_ON_ALONE
+
+    def share_of(self, most: int) -> int:
+        """Returns what a participant may have of *most* while others call: half, a quarter, an eighth of it as the loop is late."""
+        return most >> min(int(self._late_s / LATE_S), MOST_HALVINGS)
+
+    def late(self, seconds: float) -> None:
+        """Notes how late the loop was: what it was before counts for less and less."""
+        self._late_s = max(seconds, (self._late_s + seconds) / 2)
+
+    def _look_again(self) -> None:
+        self._is_looking = True
+        asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._look, time.monotonic() + LOOK_EVERY_S)
+
+    def _look(self, due: float) -> None:
+        now = time.monotonic()
+        self.late(now - due)
+        if self.is_several(now):
+            self._look_again()
+        else:
+            self._is_looking, self._late_s = False, 0.0
 
 
 class Share:
@@ -118,6 +151,28 @@ class Turn:
     async def __aexit__(self, *_: object) -> None:
         """Lets the next one on."""
         self._share.leave(self)
+
+
+class Backlog:
+    """The pages of the journal that are read for a participant's subscriptions which read what was: one after the other, at a pace.
+
+    Only while others call: then a page is a tenth of a second of work that their next call would meet.
+    """
+
+    def __init__(self, participant: str, company: Company) -> None:
+        """*participant* is named without its prefix."""
+        self._participant, self._company, self._next_at = participant, company, 0.0
+
+    def wait_s(self, positions: int) -> float:
+        """Begins a page of so many positions now and returns 0, or how long it is until one may begin."""
+        now = time.monotonic()
+        self._company.came(self._participant, now)
+        if not self._company.is_several(now):
+            return 0.0
+        if now < self._next_at:
+            return self._next_at - now
+        self._next_at = now + positions / self._company.share_of(BACKLOG_PER_S)
+        return 0.0
 
 
 class Shares(defaultdict[str, Share]):

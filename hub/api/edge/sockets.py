@@ -16,6 +16,8 @@ _SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27
 # A filter of one statement (struct sock_filter): return 0, which is how much of a packet is kept.
 _NOTHING = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
 _KEEP_NOTHING = struct.pack("HP", 1, ctypes.addressof(_NOTHING))
+# Where struct tcp_info (linux/tcp.h) has what the other side acknowledged and what came from it, each of 64 bits.
+_COUNTED = struct.Struct("=120xQQ")
 
 
 def own_sockets(port: int) -> Iterable[socket.socket]:
@@ -47,6 +49,15 @@ def silence(shown: socket.socket) -> bool:
     except OSError:
         return False
     return True
+
+
+def counted(shown: socket.socket) -> tuple[int, int]:
+    """How many bytes came from the other side, and how many it acknowledged, TLS included; none where the kernel does not count."""
+    try:
+        acknowledged, received = _COUNTED.unpack(shown.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _COUNTED.size))
+    except (OSError, struct.error):
+        return 0, 0
+    return received, acknowledged
 
 
 def end(shown: socket.socket) -> None:

@@ -57,6 +57,11 @@ class _Named(NamedTuple):
     ref: Any
 
 
+def is_backlog(after: int, head: int) -> bool:
+    """Whether a subscription that is after a position reads what was."""
+    return head - after >= PAGE_POSITIONS
+
+
 class SubscriptionPages:
     """Reads pages in threads of its own; close it when done."""
 
@@ -74,7 +79,7 @@ class SubscriptionPages:
 
     async def read(self, after: int, kinds: Sequence[str], reader: Reader, head: int) -> Page:
         """Returns the next page after a position, in the turn of those that are near *head* or of the others; raises JournalUnavailable."""
-        reads = self._live if head - after < PAGE_POSITIONS else self._backlog
+        reads = self._backlog if is_backlog(after, head) else self._live
         page: Page = await reads.read(reader.urn, self._guarded, after, kinds, reader)
         return page
 

@@ -1,5 +1,6 @@
 """SubscriptionService: sends a province what concerns it, in order of position, from a cursor on and then as it is recorded."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -8,7 +9,7 @@ from chuanyu.exchange.v1 import subscription_service_pb2 as protos
 from hub.api.edge.directory import Caller
 from hub.api.edge.handlers import Gate, Methods, server_streaming, service
 from hub.api.edge.seats import Seats
-from hub.api.subscriptions.pages import SubscriptionPages
+from hub.api.subscriptions.pages import PAGE_POSITIONS, SubscriptionPages, is_backlog
 from hub.domain.disclosure import Reader, may_ask_for
 from hub.domain.errors import HubError, NotPermitted, RequestInvalid, RoleMissing
 from hub.domain.event_rules import KIND_NUMBERS
@@ -19,6 +20,8 @@ from hub.trust.keyring import Keyring
 
 SUBSCRIPTIONS = 256
 PROGRESS_EVERY_S = 1.0
+# Of what was, so many events are sent before questions that are under way go first.
+EVENTS_AT_ONCE = 16
 
 
 class SubscriptionService:
@@ -59,15 +62,21 @@ class SubscriptionService:
         while not self._is_stopping:
             # The stream goes on for days, and follows the roles of its reader.
             caller.may_call()
-            page = await self._pages.read(position, kinds, Reader(caller.urn, caller.rights), head)
-            for delivered in page.delivered:
-                yield protos.SubscribeResponse(delivered=delivered)
-            position, head = page.through, page.head
+            reads_what_was = is_backlog(position, head)
+            if reads_what_was and (wait_s := caller.allowance.backlog.wait_s(PAGE_POSITIONS)) > 0:
+                await asyncio.sleep(min(wait_s, PROGRESS_EVERY_S))
+            else:
+                page = await self._pages.read(position, kinds, Reader(caller.urn, caller.rights), head)
+                for number, delivered in enumerate(page.delivered):
+                    if reads_what_was and number % EVENTS_AT_ONCE == 0:
+                        await caller.allowance.questions.answered()
+                    yield protos.SubscribeResponse(delivered=delivered)
+                position, head = page.through, page.head
             now = time.monotonic()
             if now - said_at >= PROGRESS_EVERY_S:
-                yield _progress(position, page.head)
+                yield _progress(position, head)
                 said_at = now
-            if position >= page.head:
+            if position >= head:
                 await self._watcher.beyond(position, said_at + PROGRESS_EVERY_S - time.monotonic())
 
     def release(self) -> None:

@@ -138,6 +138,7 @@ def _row(place: Ground, edges: tuple[HubProcess, HubProcess], attack: Attack, by
     victim = by_proxy if is_by_proxy else edges[0].target
     quiet = _ask(place, victim, seconds)
     before = max(edge.memory_bytes() for edge in edges)
+    _renew_certificate(place.data_dir / "certificates")
     context = multiprocessing.get_context("spawn")
     length_s = BECOMES_STEADY_S + seconds
     attacker = context.Process(target=_attack, args=(attack, targets, place.data_dir / "certificates", length_s), daemon=True)
@@ -164,6 +165,14 @@ def _row(place: Ground, edges: tuple[HubProcess, HubProcess], attack: Attack, by
         "by_the_proxy": is_by_proxy,
         "holds": ratio <= TIMES_QUIET and attacked.refused == 0 and peak[0] / 1e6 <= MOST_RSS_MB,
     }
+
+
+def _renew_certificate(directory: Path) -> None:
+    """Gives the attacker another: that of the attack before may be barred, and an attack that is shut out measures nothing."""
+    files = participant_files(directory, ATTACKER)
+    for file in (files.certificate, files.key):
+        file.unlink()
+    issue_participant(directory, ATTACKER)
 
 
 _numbers = itertools.count(1)
