@@ -298,7 +298,7 @@ def test_the_standing_decides_the_code(operation: str, lives: CardLives | None, 
     assert (judgement.code.value, judgement.letters) == (code, letters)
 
 
-@pytest.mark.parametrize("operation", [name for name, operation in OPERATIONS.items() if not operation.rows and not operation.use])
+@pytest.mark.parametrize("operation", [name for name, one in OPERATIONS.items() if not (one.rows or one.use or one.place)])
 def test_every_operation_on_one_card_is_judged(operation: str) -> None:
     assert judge(operation, CardLives(social_status=ACTIVE)).code in ("00", "01", "21")
 
