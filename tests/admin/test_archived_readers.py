@@ -22,7 +22,6 @@ from hub.commands.examinations import journal as examinations
 from hub.config import Config
 from hub.domain.acceptance import rules_digest
 from hub.domain.participant import DECISIONS_FEED, HUB
-from hub.export import writing
 from hub.export.lanes import event_bucket, lane_of
 from hub.export.manifest import ExportDamaged
 from hub.export.reading import OpenSegment, Segments
@@ -38,14 +37,6 @@ from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.waiting import waiting
 from tests.admin.test_archiving import AT, CARDS, DECIDES, Archive
 from tests.recording import OWNERS, Recording, correcting, decided, elders_ride, journey, key_of, registered, reversing
-
-
-@pytest.fixture
-def archive(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
-    monkeypatch.setattr(writing, "SEGMENT_POSITIONS", 32)
-    archive = Archive(dsn, tmp_path)
-    yield archive
-    archive.recording.close()
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
@@ -38,7 +38,6 @@ from hub.domain.disclosure import Reader
 from hub.domain.erasure import Erasure
 from hub.domain.errors import CursorTooOld, HubError, RequestInvalid
 from hub.domain.roles import every_role, rights_of
-from hub.export import writing
 from hub.export.lanes import LANES
 from hub.export.manifest import MANIFEST, ExportDamaged, ExportUnderWay, SegmentForeign, write_manifest
 from hub.export.reading import OpenSegment, Segments
@@ -66,11 +65,12 @@ from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.tlog import paths
 from hub.tlog import policy as policies
 from hub.tlog.files import content, head_of, log_of
+from hub.tlog.note import SignerKey
 from hub.tlog.tree import tile_width
 from hub.trust.keyring import open_keyring
 from tests.audit.sealing import Logged
 from tests.disks import fill, free, small_disk
-from tests.recording import OWNERS, Recording, correcting, journey, key_of, lost, register_owners, registered, reversing
+from tests.recording import OWNERS, Recording, correcting, journey, key_of, lost, registered, reversing
 from tests.seeds import one_in
 
 CARDS = [f"A{number:08d}" for number in range(30)]
@@ -92,21 +92,26 @@ def small_partitions(dsn: str) -> None:
 
 
 class Archive:
-    """A journal in small partitions that is sealed, cosigned, folded and exported, with corrections across its partitions."""
+    """A journal in small partitions with the files that belong to it, and what works on both."""
 
-    def __init__(self, dsn: str, directory: Path) -> None:
+    def __init__(self, dsn: str, directory: Path, witnesses: Sequence[SignerKey] = ()) -> None:
         self.dsn, self.directory = dsn, directory / "export"
-        small_partitions(dsn)
-        register_owners(dsn)
         self.recording = Recording(dsn)
+        self.logged = Logged(dsn, directory / "keys", witnesses)
+
+    def fill(self) -> None:
+        """Records events with corrections across the partitions, and has them sealed, cosigned, folded and exported."""
         self.recording.append(*(registered(card) for card in CARDS), feed="cq.card-center")
         self.recording.append(*(journey(card, at_s=1_756_690_215 + at) for at, card in enumerate(CARDS * 4)))
         self.recording.append(lost(CARDS[0]), feed="cq.card-center")
         self.recording.append(correcting(journey(CARDS[1], 200), 2), reversing(journey(CARDS[2]), 3))
-        self.logged = Logged(dsn, directory / "keys")
         self.fold()
         self.logged.seal()
-        export(dsn, self.directory)
+        export(self.dsn, self.directory)
+
+    def close(self) -> None:
+        self.recording.close()
+        self.logged.close()
 
     def fold(self) -> None:
         with runner.connect(self.dsn) as connection:
@@ -159,14 +164,6 @@ class Archive:
 
 def _fields(one: Recorded) -> tuple[Any, ...]:
     return one.position, one.recorded_us, one.stream_id, one.sequence, one.kind, one.data
-
-
-@pytest.fixture
-def archive(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
-    monkeypatch.setattr(writing, "SEGMENT_POSITIONS", 32)
-    archive = Archive(dsn, tmp_path)
-    yield archive
-    archive.recording.close()
 
 
 def answers(archive: Archive, directory: Path) -> dict[str, Any]:

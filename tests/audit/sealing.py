@@ -4,7 +4,7 @@ import contextlib
 import io
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,7 +40,7 @@ CARD = "A00000001"
 class Logged:
     """A database whose journal is sealed; *policy* is what a stranger has from elsewhere: any key of the log, and both witnesses."""
 
-    def __init__(self, dsn: str, directory: Path) -> None:
+    def __init__(self, dsn: str, directory: Path, witnesses: Sequence[SignerKey] = ()) -> None:
         self.dsn = dsn
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(
@@ -52,7 +52,8 @@ class Logged:
         self.log = sealers.begin(self.connection, "test.chuanyu")
         self.signers = sealers.signers(keys, self.log.origin)
         self._sealer = sealers.Sealer(self.connection, keys, self.log)
-        self.witnesses = [SignerKey.make(f"witness{kind.identifier.hex()}.test", kind) for kind in (ED25519_COSIGNATURE, ML_DSA_44)]
+        kinds = () if witnesses else (ED25519_COSIGNATURE, ML_DSA_44)
+        self.witnesses = [*witnesses, *(SignerKey.make(f"witness{kind.identifier.hex()}.test", kind) for kind in kinds)]
         self.policy = self.policy_of(*self.signers)
         self.received: list[tuple[int, int]] = []
         self.receipt_keys = open_receipt_keys(directory / "receipts")

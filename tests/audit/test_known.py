@@ -1,7 +1,9 @@
 """As of both times: what was known of a thing at any position is what its own events come to, and what the live views had there."""
 
+import contextlib
+import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -24,7 +26,7 @@ from hub.domain.errors import (
     SettlementNotFound,
     UnknownItem,
 )
-from hub.projections import DECIDED_BY
+from hub.projections import DECIDED_BY, runner
 from hub.projections.engine import advance
 from hub.projections.projection import Projection, View
 from hub.projections.together import advance_as_one
@@ -34,6 +36,7 @@ from hub.projections.views.culture import LOANS
 from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.funds import FUND_BATCHES, FUND_ROWS
 from hub.projections.views.medical import FILINGS, SETTLEMENTS
+from tests.databases import fresh_database
 from tests.projections.test_projections import held, with_alias
 from tests.recording import (
     AT_S,
@@ -59,6 +62,8 @@ from tests.seeds import one_in, seeds
 
 CARDS = ("A00000001", "A00000002", "A00000003")
 EVENTS, DAY_S = 30, 86_400
+# Of the first history, the only one that `make test` has: each question costs as much as there are events before it.
+FEWER = 20
 VALID_S = AT_S + 40 * DAY_S
 Make = Callable[[random.Random, str, int], event_pb2.Event]
 
@@ -88,14 +93,16 @@ def nobodys(event: event_pb2.Event) -> event_pb2.Event:
     return event
 
 
-def random_history(journal: Recording, chance: random.Random, make: Make) -> None:
-    """Reports of one feed, late and early, with corrections and reversals near and far, also of what comes later."""
-    for at in range(EVENTS):
+def random_history(journal: Recording, seed: int, make: Make) -> range:
+    """Reports of one feed, late and early, with corrections and reversals near and far, also of what comes later; gives the positions."""
+    chance, positions = random.Random(seed), range(1, (EVENTS if seed else FEWER) + 1)
+    for at in positions:
         event = make(chance, chance.choice(CARDS), AT_S + chance.randrange(40 * DAY_S))
         if chance.random() < 0.35:
-            target = chance.choice([number for number in range(1, EVENTS + 1) if number != at + 1])
+            target = chance.choice([number for number in positions if number != at])
             event = correcting(event, target) if chance.random() < 0.5 else reversing(event, target)
         journal.append(event)
+    return positions
 
 
 def of_card(card: str) -> references_pb2.CardRef:
@@ -131,9 +138,9 @@ def people(of_city: bool) -> list[Any]:
 @pytest.mark.parametrize("of_city", one_in(2, [False, True]))
 @seeds(6)
 def test_a_person_at_a_position_is_who_the_views_had_there(journal: Recording, views: psycopg.Connection, seed: int, of_city: bool) -> None:
-    random_history(journal, random.Random(seed), of_persons)
+    positions = random_history(journal, seed, of_persons)
     find, stood = (person.find_units if of_city else person.find), {}
-    for position in range(1, EVENTS + 1):
+    for position in positions:
         advance_as_one(views, DECIDED_BY, through=position)
         for number, question in enumerate(people(of_city)):
             found = ask(views, at(question, position), find, DECIDED_BY)
@@ -222,9 +229,9 @@ def test_a_thing_at_a_position_is_what_its_view_had_there(
     make: Make,
     things: dict[str, tuple[list[Any], Find, Projection]],
 ) -> None:
-    random_history(journal, random.Random(seed), make)
+    positions = random_history(journal, seed, make)
     stood: dict[tuple[str, int, int], dict[str, str]] = {}
-    for position in range(1, EVENTS + 1):
+    for position in positions:
         for kind, (questions, find, view) in things.items():
             advance(views, view, through=position)
             for number, question in enumerate(questions):
@@ -315,6 +322,19 @@ def test_a_person_who_was_not_known_then_is_an_answer(dsn: str, journal: Recordi
     assert "was not known yet; its first event is at position 2" in outcome.answer.en
 
 
+@pytest.fixture(scope="module")
+def one_card(server_dsn: str) -> Iterator[str]:
+    """A database that knows of one card, for questions that change nothing."""
+    with (
+        fresh_database(server_dsn, f"hub_known_{os.getpid()}") as dsn,
+        contextlib.closing(Recording(dsn)) as journal,
+        runner.connect(dsn) as views,
+    ):
+        journal.append(registered(CARDS[0]))
+        fold(views)
+        yield dsn
+
+
 @pytest.mark.parametrize(
     ("kind", "question", "refusal"),
     [
@@ -331,13 +351,9 @@ def test_a_person_who_was_not_known_then_is_an_answer(dsn: str, journal: Recordi
         ("count", asked.CountQuestion(day="2025-09-02", until="2025-09-01"), RequestInvalid),
     ],
 )
-def test_what_the_hub_has_never_heard_of_is_refused_by_name(
-    dsn: str, journal: Recording, views: psycopg.Connection, kind: str, question: Any, refusal: type[HubError]
-) -> None:
-    journal.append(registered(CARDS[0]))
-    fold(views)
+def test_what_the_hub_has_never_heard_of_is_refused_by_name(one_card: str, kind: str, question: Any, refusal: type[HubError]) -> None:
     with pytest.raises(refusal):
-        answer(dsn, asked.AuditQuestion(**{kind: question}))
+        answer(one_card, asked.AuditQuestion(**{kind: question}))
 
 
 # One of each kind of question, each about something.
@@ -352,9 +368,7 @@ ONE_OF_EACH: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("kind", ONE_OF_EACH)
-def test_a_time_that_the_record_does_not_have_is_refused(dsn: str, journal: Recording, views: psycopg.Connection, kind: str) -> None:
-    journal.append(registered(CARDS[0]))
-    fold(views)
+def test_a_time_that_the_record_does_not_have_is_refused(one_card: str, kind: str) -> None:
     places: list[tuple[dict[str, Any], type[HubError]]] = [
         ({"recorded_as_of": {"position": 2}}, AuditWindowAhead),
         ({"recorded_as_of": {"instant": {"seconds": 4_000_000_000}}}, AuditWindowAhead),
@@ -366,4 +380,4 @@ def test_a_time_that_the_record_does_not_have_is_refused(dsn: str, journal: Reco
         question = type(ONE_OF_EACH[kind])(**times)
         question.MergeFrom(ONE_OF_EACH[kind])
         with pytest.raises(refusal):
-            answer(dsn, asked.AuditQuestion(**{kind: question}))
+            answer(one_card, asked.AuditQuestion(**{kind: question}))
