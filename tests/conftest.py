@@ -30,9 +30,9 @@ from tests.hub_process import CHONGQING, SICHUAN, BegunHub, RunningHub, running_
 from tests.recording import Recording
 
 _numbers = itertools.count(1)
-# How long an example takes is the machine's matter.
-hypothesis.settings.register_profile("hub", deadline=None)
-hypothesis.settings.load_profile("hub")
+# How long an example takes is the machine's matter. `make test-slow` tries each property with more examples.
+hypothesis.settings.register_profile("hub", deadline=None, max_examples=25)
+hypothesis.settings.register_profile("slow", deadline=None, max_examples=150)
 
 
 # The files that take longest, those that wait between those that work: begun last, one of them would be all that is left to wait for.
@@ -74,6 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # GNU readline, which pytest imports, hands the width of a terminal to all that it starts: tables would be folded to it.
     for size in ("COLUMNS", "LINES"):
         os.environ.pop(size, None)
+    hypothesis.settings.load_profile("slow" if config.option.markexpr == "slow" else "hub")
     if hasattr(config, "workerinput"):
         end_with(os.open(os.environ["HUB_TEST_RUN"], os.O_RDONLY))
     else:
@@ -92,11 +93,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 class BySharedFixture(LoadFileScheduling):
-    """Gives a process the tests of a file, of some folders all: they share the year that takes longest to make."""
+    """Gives a process the tests of a file, of some folders all: they share a year that takes long to make, or the hub that pages show."""
 
     def _split_scope(self, nodeid: str) -> str:
-        folder = nodeid.rpartition("/")[0]
-        return folder if folder in ("tests/indicators", "tests/meeting") else super()._split_scope(nodeid)
+        file = nodeid.partition("::")[0]
+        folder = file.rpartition("/")[0]
+        # What is in a browser takes as long as the rest of its folder.
+        shares = folder in ("tests/indicators", "tests/meeting", "tests/console") and not file.endswith("test_browser.py")
+        return folder if shares else file
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -105,8 +109,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BySharedFixt
     return BySharedFixture(config, log) if config.getoption("dist") == "loadfile" else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the long files first, those that need most of the machine not all at once."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Puts the long files first, those that need most of the machine not all at once; properties are in both runs."""
+    for item in items if config.option.markexpr == "slow" else ():
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("slow")
     items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 

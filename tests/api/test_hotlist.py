@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from chuanyu.exchange.v1 import event_pb2, hotlist_service_pb2, hotlist_service_pb2_grpc, references_pb2
 from gmssl_pyx import sm2_key_generate
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -105,7 +105,6 @@ def test_a_loss_reported_for_an_unknown_card_lists_it() -> None:
 NAMES = st.integers(0, 10**8 - 1).map(lambda number: f"card|51|S{number:08d}")
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.sets(NAMES, max_size=60), st.sets(NAMES, max_size=60))
 def test_a_snapshot_lists_exactly_the_listed(listed: set[str], others: set[str]) -> None:
     held = reader.read(PUBLIC, snapshot(listed, others))
@@ -118,7 +117,6 @@ def coarse(key: bytes) -> Any:
     return lambda name: hash_of(name) & ~0xFFFC
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sets(NAMES, max_size=30), st.sets(NAMES, max_size=30)), min_size=2, max_size=5))
 def test_a_chain_of_deltas_lists_exactly_the_listed_of_its_end(states: list[tuple[set[str], set[str]]]) -> None:
     """Cards become known, listed and released from state to state; the filter hits falsely all the time."""

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from chuanyu.exchange.v1 import card_service_pb2, event_pb2, feed_service_pb2, hub_decisions_pb2
 from google.rpc import error_details_pb2
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
@@ -361,7 +361,6 @@ def test_calls_under_way_are_counted_while_participants_come() -> None:
 # The bucket, with instants passed in
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     per_s=st.integers(1, 2_000),
     steps=st.lists(st.tuples(st.floats(0, 3), st.integers(1, 500), st.booleans()), min_size=1, max_size=30),

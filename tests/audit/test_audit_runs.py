@@ -172,11 +172,12 @@ def test_what_is_approved_is_delivered_in_the_order_of_its_approval_with_files_f
         folder.file(protos.AUDIT_PART_BUNDLE)
 
 
-def test_the_next_audit_of_the_record_goes_on_from_the_last_one(place: Place) -> None:
-    with place.running():
+def test_the_next_audit_of_the_record_goes_on_from_the_last_one_and_two_runners_never_run_one_request(place: Place) -> None:
+    with place.running(), place.running():
         first = place.reached(place.asked(), "DELIVERED")
         place.log.seal(cosigns=False)
         second = place.reached(place.asked(), "DELIVERED")
+    assert [sum(step.kind == "audit_begun" for step in audit.steps) for audit in (first, second)] == [1, 1]
     assert first.delivered is not None
     outcome = read(Folder(place.data_dir, second.code).file(protos.AUDIT_PART_OUTCOME).read_bytes())
     assert (outcome.facts["last_audit"], outcome.facts["since"]) == (first.code, first.delivered.recorded_as_of)
@@ -248,7 +249,8 @@ def test_a_full_disk_fails_the_request_by_name_and_the_next_one_is_delivered(pla
         assert place.reached(place.asked(), "FAILED", "DELIVERED").state == "DELIVERED"
 
 
-def test_two_runners_never_run_one_request(place: Place) -> None:
+@pytest.mark.slow
+def test_two_runners_share_two_requests_and_never_run_one_twice(place: Place) -> None:
     with place.running(), place.running():
         audits = [place.reached(code, "DELIVERED") for code in (place.asked(), place.asked())]
     assert [sum(step.kind == "audit_begun" for step in audit.steps) for audit in audits] == [1, 1]

@@ -157,7 +157,6 @@ def test_where_nothing_of_a_change_may_be_shown_no_cells_are_listed() -> None:
     assert (other.cells, set(other.answers.shown.values())) == ([], {None})
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.lists(counts, min_size=2, max_size=3), st.data())
 def test_nothing_hidden_can_be_computed_from_changes_side_by_side(begun: list[dict[Any, int]], data: st.DataObject) -> None:
     """Even by a reader who knows which counts are the same under two changes; nor by how few they differ."""

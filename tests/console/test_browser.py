@@ -34,6 +34,8 @@ AXE = (Path(__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 PICTURES = os.environ.get("HUB_TEST_PICTURES", "")
 # A browser opens six connections.
 REFRESHES, TABS = 10, 7
+# The walks to the answers are made in so many parts, of which `make test` makes one.
+WALKS = 4
 # How those see colours who see some of them, or none, alike; and how grey print looks.
 SIGHTS = ("deuteranopia", "protanopia", "achromatopsia")
 SHOWN_TO_ALL = {"overview": "/", "decision": "/decisions/{refused}"}
@@ -199,7 +201,7 @@ def violations(page: Page) -> list[tuple[str, list[str]]]:
     return [(name, nodes[:3]) for name, nodes in found]
 
 
-@pytest.mark.parametrize("path", one_in(5, DIFFERENT))
+@pytest.mark.parametrize("path", one_in(10, DIFFERENT))
 def test_a_page_is_readable_by_all_and_loads_nothing_from_elsewhere(console: Console, window: Page, path: str) -> None:
     window.emulate_media(color_scheme="light")
     console.open(window, path, lang="zh")
@@ -218,7 +220,7 @@ def test_no_page_is_wider_than_a_phone(console: Console, window: Page) -> None:
     assert (console.lines, console.elsewhere) == ([], set())
 
 
-@pytest.mark.parametrize("path", ["/", "/decisions/{refused}"])
+@pytest.mark.parametrize("path", one_in(2, ["/", "/decisions/{refused}"]))
 def test_dark_pages_are_as_readable(console: Console, window: Page, path: str) -> None:
     window.emulate_media(color_scheme="dark")
     console.open(window, path, lang="zh")
@@ -317,7 +319,7 @@ def test_without_script_one_signs_in_reads_filters_and_downloads(console: Consol
         assert page.url == f"{console.address}/sign-in"
 
 
-def test_the_clicks_that_questions_take(console: Console, window: Page) -> None:
+def walks(console: Console) -> dict[str, tuple[list[str], str]]:
     """Each of these is a question somebody has, and the steps from the overview to its answer, with a word that the answer has.
 
     A step is a click, or a search or form that is filled in and sent: "selector = text, selector = text".
@@ -335,7 +337,7 @@ def test_the_clicks_that_questions_take(console: Console, window: Page) -> None:
         "which people lose or gain a concession under another agreement": ("terms", f"#from = {hour_ago}, #to = {now}, {why}"),
         "was anything altered, asked again": ("record", why),
     }
-    walks: dict[str, tuple[list[str], str]] = {
+    return {
         "who sends what, who is silent": (["a[href='/feeds/sc.usage']"], "Next number"),
         "why was this card refused": ([f"#find = {LOST_CARD}", card, f"a[href='/decisions/{console.scene.refused}']"], "reported lost"),
         "what was known then": (["#find = 1-1 00:05"], "Looking back"),
@@ -369,12 +371,16 @@ def test_the_clicks_that_questions_take(console: Console, window: Page) -> None:
         },
         "how were our cards answered over there": ([".menu a[href='/decisions']", "main select[name=issuer] = 51"], "500103"),
     }
-    console.open(window, quarantined, lang="en")
+
+
+@pytest.mark.parametrize("first", one_in(WALKS, range(WALKS)))
+def test_the_clicks_that_questions_take(console: Console, window: Page, first: int) -> None:
+    console.open(window, f"/quarantine/{console.scene.quarantined}", lang="en")
     if PICTURES:
         Path(PICTURES).mkdir(parents=True, exist_ok=True)
         window.set_viewport_size(READING)
     console.open(window, "/", lang="en")
-    for question, (steps, answer) in walks.items():
+    for question, (steps, answer) in list(walks(console).items())[first::WALKS]:
         # The menu and the search are on every page, the same as on the overview.
         if not steps[0].startswith((".menu ", "#find ")):
             follow(window, ".brand")

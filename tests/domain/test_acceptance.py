@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from chuanyu.exchange.v1 import acceptance_pb2
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.domain import reference
@@ -314,7 +314,6 @@ QUESTIONS = st.builds(
 AGREEMENTS = st.lists(st.sampled_from([*SEEDED, agreed(venues=frozenset({"CD-METRO"}))]), unique=True).map(tuple)
 
 
-@settings(max_examples=80, deadline=None)
 @given(any_history(), AGREEMENTS, QUESTIONS)
 def test_an_answer_is_always_given(facts: list[Fact], agreements: tuple[Terms, ...], question: Question) -> None:
     said = answer(facts, question, *agreements)
@@ -323,13 +322,11 @@ def test_an_answer_is_always_given(facts: list[Fact], agreements: tuple[Terms, .
     assert said.outcome == max(outcomes, key=OUTCOMES.index, default="ACCEPT")
 
 
-@settings(max_examples=80, deadline=None)
 @given(any_history(), AGREEMENTS, QUESTIONS)
 def test_the_same_question_gets_the_same_answer(facts: list[Fact], agreements: tuple[Terms, ...], question: Question) -> None:
     assert answer(facts, question, *agreements) == answer(facts, question, *agreements)
 
 
-@settings(max_examples=80, deadline=None)
 @given(any_history(), AGREEMENTS, QUESTIONS, st.randoms())
 def test_the_order_of_agreements_is_nothing(facts, agreements, question, random) -> None:  # type: ignore[no-untyped-def]
     shuffled = list(agreements)

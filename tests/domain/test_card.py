@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.domain.card import STATE_KINDS, Standing, with_fact, without_fact
@@ -347,7 +347,6 @@ def test_every_state_kind_is_a_kind_of_event() -> None:
     assert set(KIND_NUMBERS) >= STATE_KINDS
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.data(), any_history())
 def test_the_order_of_arrival_is_nothing(data: st.DataObject, facts: list) -> None:  # type: ignore[type-arg]
     kept: list = []  # type: ignore[type-arg]
@@ -356,7 +355,6 @@ def test_the_order_of_arrival_is_nothing(data: st.DataObject, facts: list) -> No
     assert kept == facts
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.data(), st.lists(any_fact(), max_size=8, unique_by=lambda fact: fact.occurred_us))
 def test_positions_that_follow_arrival_change_no_standing(data: st.DataObject, facts: list) -> None:  # type: ignore[type-arg]
     in_order, as_arrived = history(*facts), history(*data.draw(st.permutations(facts)))
@@ -366,27 +364,23 @@ def test_positions_that_follow_arrival_change_no_standing(data: st.DataObject, f
     assert len(one.contradictions) == len(other.contradictions)
 
 
-@settings(max_examples=60, deadline=None)
 @given(any_history(), st.integers(0, 7))
 def test_a_fact_told_twice_changes_nothing(facts: list, number: int) -> None:  # type: ignore[type-arg]
     assert all(with_fact(facts, fact) == facts for fact in facts[number : number + 1])
 
 
-@settings(max_examples=60, deadline=None)
 @given(any_history(), any_fact())
 def test_a_reversal_leaves_what_was_before(facts: list, fact) -> None:  # type: ignore[no-untyped-def,type-arg]
     late = fact._replace(position=99)
     assert without_fact(with_fact(facts, late), 99) == facts
 
 
-@settings(max_examples=100, deadline=None)
 @given(any_history(), st.integers(0, 600))
 def test_no_contradiction_ever_makes_a_card_usable(facts: list, hour: int) -> None:  # type: ignore[type-arg]
     for position in stands(facts, hour).contradictions:
         assert not is_usable(facts, hour) or is_usable(without_fact(facts, position), hour)
 
 
-@settings(max_examples=60, deadline=None)
 @given(any_history(), st.integers(0, 600))
 def test_what_has_not_happened_yet_is_nothing(facts: list, hour: int) -> None:  # type: ignore[type-arg]
     happened = [fact for fact in facts if fact.occurred_us <= at(hour)]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.commands.machines import page
@@ -391,7 +391,6 @@ def test_every_machine_is_drawn_on_the_page() -> None:
 IN_EVERY_STATE = {life.name: {life.initial, *(s for step in life.steps.values() for s in (*step.sources, step.target))} for life in LIVES}
 
 
-@settings(max_examples=150, deadline=None)
 @given(any_history(12), st.integers(0, 600))
 def test_any_history_leaves_every_life_in_a_state_of_its_table(facts: list[Fact], hour: int) -> None:
     card = stands(facts, hour)
@@ -399,7 +398,6 @@ def test_any_history_leaves_every_life_in_a_state_of_its_table(facts: list[Fact]
         assert (getattr(card, life.name) or "") in IN_EVERY_STATE[life.name] - {BACK, SAME} | {""}
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.data(), st.lists(any_fact(), max_size=10))
 def test_findings_do_not_depend_on_the_order_of_arrival(data: st.DataObject, facts: list[Fact]) -> None:
     told_in_order = history(*facts)
@@ -409,7 +407,6 @@ def test_findings_do_not_depend_on_the_order_of_arrival(data: st.DataObject, fac
     assert stands(kept, 600).findings == stands(told_in_order, 600).findings
 
 
-@settings(max_examples=100, deadline=None)
 @given(any_history(10))
 def test_a_finding_names_two_events_of_the_history_the_later_one_first(facts: list[Fact]) -> None:
     order = {fact.position: number for number, fact in enumerate(facts)}

@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from chuanyu.exchange.v1 import event_pb2
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.domain.instants import DAY_US, MINUTE_US, timestamp
@@ -44,7 +44,6 @@ def counted(one: Journeys) -> tuple[int, int]:
     return sum(each.is_counted for each in one.journeys), sum(each.fen for each in one.journeys if each.is_counted)
 
 
-@settings(max_examples=150, deadline=None)
 @given(REPORTS, st.randoms(use_true_random=False))
 def test_journeys_are_the_same_in_any_order_and_count_as_the_count_of_uses(reports: list, random: object) -> None:  # type: ignore[type-arg]
     every = [told(position, *one) for position, one in enumerate(reports, 1)]
@@ -60,7 +59,6 @@ def test_journeys_are_the_same_in_any_order_and_count_as_the_count_of_uses(repor
     assert counted(found) == (sum(each.uses for each in uses), sum(each.fen for each in uses))
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.integers(0, 65_535), st.lists(st.integers(1, 3), min_size=1, max_size=12))
 def test_what_is_missing_of_a_counter_is_what_was_left_out_also_where_it_wraps(first: int, steps: list[int]) -> None:
     counters, value = [Counter(AT_US, 1, first)], first
