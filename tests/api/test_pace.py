@@ -169,10 +169,10 @@ def test_a_refusal_says_when_to_come_back() -> None:
     assert status.details(error_details_pb2.RetryInfo)[0].retry_delay.seconds == 1
 
 
-# A real load on a hub whose views fold slowly: six milliseconds and more a card. Without a pace they would be folded six seconds late.
-CARDS, BATCH = 1_000, 125
+# A real load on a hub whose views fold slowly: three milliseconds and more a card. Without a pace they would be folded six seconds late.
+CARDS, BATCH = 2_000, 250
 SLOW = """
-    CREATE FUNCTION public.slowly() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.006); RETURN NEW; END';
+    CREATE FUNCTION public.slowly() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.003); RETURN NEW; END';
     CREATE TRIGGER slowly BEFORE INSERT ON views.card_standing FOR EACH ROW EXECUTE FUNCTION public.slowly()"""
 
 

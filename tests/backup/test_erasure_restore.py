@@ -79,9 +79,9 @@ def story(shared_hub: RunningHub, chongqing: Province, tmp_path_factory: pytest.
 
 @pytest.fixture
 def empty(story: Story) -> Iterator[Machine]:
-    """An empty database on the same server, with the same keys."""
+    """A migrated database without events on the same server, with the same keys."""
     name = f"{conninfo_to_dict(story.source.dsn)['dbname']}_restored_{next(_numbers)}"
-    with fresh_database(story.source.dsn, name, "template1") as dsn:
+    with fresh_database(story.source.dsn, name) as dsn:
         yield Machine(dsn, story.source.data_dir)
 
 

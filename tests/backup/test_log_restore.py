@@ -57,7 +57,7 @@ def hub(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
 
 @pytest.fixture
 def target(server_dsn: str) -> Iterator[str]:
-    with fresh_database(server_dsn, f"hub_test_{os.getpid()}_log_target", "template1") as dsn:
+    with fresh_database(server_dsn, f"hub_test_{os.getpid()}_log_target", "hub_template") as dsn:
         yield dsn
 
 
