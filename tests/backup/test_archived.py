@@ -16,10 +16,11 @@ from hub.journal.archived import SegmentAway
 from hub.journal.reader import head_position
 from hub.tlog import sealer as sealers
 from hub.trust.log_keys import open_log_keys
-from tests.admin.test_archiving import Archive, archive
+from tests.admin.conftest import archive, made
+from tests.admin.test_archiving import Archive
 from tests.databases import fresh_database
 
-__all__ = ["archive"]
+__all__ = ["archive", "made"]
 pytestmark = pytest.mark.usefixtures("few_views")
 
 
