@@ -27,8 +27,8 @@ from adapters.load.columns import Fault
 from adapters.load.loading import LoadRefused
 
 SHOWN = 20
-# Small and with a pause after each: others ask the same edge.
-ASKED_EVENTS, SAMPLED_BATCHES = 50, 200
+# Small and with a pause after each, so many times as long as it took: others ask the same edge.
+ASKED_EVENTS, SAMPLED_BATCHES, PAUSE = 20, 500, 2
 VALIDATE_TIMEOUT_S = 30.0
 TELL_EVERY_ROWS = 50_000
 
@@ -147,7 +147,7 @@ async def ask_hub(
             answer = await connection.edge.feeds.ValidateEvents(request, timeout=VALIDATE_TIMEOUT_S)
         except grpc.aio.AioRpcError as error:
             raise LoadRefused(f"{feed}: ValidateEvents {from_call(error)}") from error
-        await asyncio.sleep(time.monotonic() - began_s)
+        await asyncio.sleep(PAUSE * (time.monotonic() - began_s))
         checked.asked += len(rows)
         progress(f"枢纽核对 the hub looked at {checked.asked:,}")
         for fault in answer.faults:

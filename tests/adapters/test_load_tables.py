@@ -1,6 +1,7 @@
 """Tables of cards before they are loaded: what of a file is refused, and in which words."""
 
 import csv
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from adapters.kit.errors import AdapterError
 from adapters.load import card_table
 from adapters.load.card_table import CardTable, open_table
 from adapters.load.checking import Report, check_rows
+from adapters.load.loading import Paced
 
 TAKEN_AT = datetime(2025, 8, 31, 16, tzinfo=UTC)
 HEADER = "card_no,status,generation,card_kind,issuer_region,transit_enabled,issued_on,ident_code,id_type,id_no"
@@ -134,6 +136,17 @@ def test_an_open_quote_is_named(tmp_path: Path) -> None:
 def test_without_an_instant_the_command_says_which_option_names_it(tmp_path: Path) -> None:
     with pytest.raises(AdapterError, match="--taken-at names the instant"):
         open_table(as_csv(tmp_path / "a.csv", HEADER, *lines(1)), 1, None)
+
+
+def test_a_paced_load_hands_out_small_batches_evenly_spaced(tmp_path: Path) -> None:
+    paced = Paced(opened(as_csv(tmp_path / "a.csv", HEADER, *lines(300))), 2_500)
+    began, sizes, sequence = time.monotonic(), list[int](), 1
+    while rows := paced.pending("", sequence, 500):
+        sizes.append(len(rows))
+        sequence += len(rows)
+    assert sizes == [50] * 6
+    # The first two may come at once: what was held back is made up for by one batch, not by a burst.
+    assert time.monotonic() - began >= 4 / 50
 
 
 def test_doubled_cards_are_named_with_the_line_of_the_first(tmp_path: Path) -> None:
