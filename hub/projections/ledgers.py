@@ -5,6 +5,7 @@ An event that makes `evolve` raise is parked, and so are later ones of its key; 
 
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence, Set
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 import psycopg
 
@@ -12,7 +13,7 @@ from hub.journal.corrections import Change
 from hub.journal.reader import Recorded
 from hub.projections.naming import refer
 from hub.projections.projection import Cells, First, Items, Key, Linked, Projection, Row, Signed, State, Table
-from hub.projections.rows import add_up, any_row, load_linked, rows_of, store
+from hub.projections.rows import add_new, add_up, any_row, load_linked, rows_of, store
 from hub.projections.touched import Parked, Touched, folds_in, keys_of, named_rows
 
 
@@ -27,7 +28,7 @@ def fold_into_ledger(
     rows = _load(connection, projection, touched)
     loaded = dict(rows.states)
     parked_now |= fold_events(projection, touched, rows, parked)
-    _store(connection, projection, loaded, rows)
+    _store(connection, projection, loaded, rows, page[0].position if page else 0)
     return parked_now
 
 
@@ -232,8 +233,8 @@ def _load_with_items(
     return Rows(dict(states), {key: sorted(rows) for key, rows in read.items()}, read=read, growing=growing)
 
 
-def _store(connection: psycopg.Connection, projection: Projection, loaded: Mapping[Key, State], rows: Rows) -> None:
-    """Writes back what changed."""
+def _store(connection: psycopg.Connection, projection: Projection, loaded: Mapping[Key, State], rows: Rows, since: int) -> None:
+    """Writes back what changed by events *since* a position."""
     encode = projection.encode
     new, changed, gone = list(rows.fresh.values()), [], []
     for key, state in rows.states.items():
@@ -250,7 +251,7 @@ def _store(connection: psycopg.Connection, projection: Projection, loaded: Mappi
     if (table := projection.item_rows) is not None:
         _store_items(connection, table, rows)
     if projection.cells is not None:
-        add_sums(connection, projection, rows.sums)
+        add_sums(connection, projection, rows.sums, since)
 
 
 def _store_items(connection: psycopg.Connection, table: Table, rows: Rows) -> None:
@@ -267,10 +268,19 @@ def _store_items(connection: psycopg.Connection, table: Table, rows: Rows) -> No
     store(connection, table, added, (), gone)
 
 
-def add_sums(connection: psycopg.Connection, projection: Projection, sums: Mapping[Key, Iterable[int]]) -> None:
-    """Adds what rows count now to the tables of their sums, and takes off what they counted before."""
+def add_sums(connection: psycopg.Connection, projection: Projection, sums: Mapping[Key, Iterable[int]], since: int | None = None) -> None:
+    """Adds what rows count now to the tables of their sums, and takes off what they counted before.
+
+    *since* is the first position by which nothing was counted yet, if that is known.
+    """
     assert projection.cells is not None
-    for table, columns in zip(projection.sum_tables, projection.cells.tables.values(), strict=True):
+    cells = projection.cells
+    for table, (name, columns) in zip(projection.sum_tables, cells.tables.items(), strict=True):
+        key_of = itemgetter(*columns.values())
         moved: dict[Key, list[int]] = {}
-        add(moved, ((tuple([key[number] for number in columns.values()]), tuple(values)) for key, values in sums.items()))
-        add_up(connection, table, moved, below_zero=projection.cells.below_zero)
+        for key, values in sums.items():
+            add(moved, ((key_of(key), tuple(values)),))
+        if name == cells.by_position and since is not None:
+            add_new(connection, table, {key: values for key, values in moved.items() if key[0] >= since})
+            moved = {key: values for key, values in moved.items() if key[0] < since}
+        add_up(connection, table, moved, below_zero=cells.below_zero)

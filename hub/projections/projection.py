@@ -45,7 +45,8 @@ class Cells:
     It is what the row counts after less what it counted before: what it was in between, as others were joined with it, is not asked.
 
     Each of *tables* has the sums by some columns of the key, which it names in its own words with their numbers. Where sums may be *below
-    zero*, one that something is added to may come to nothing too.
+    zero*, one that something is added to may come to nothing too. A table *by position* has the position of an event first in its key: by
+    an event of a page nothing is there yet.
     """
 
     key_columns: Columns
@@ -53,6 +54,7 @@ class Cells:
     of: Callable[[Recorded, State | None, State | None], Iterable[Signed]]
     tables: Mapping[str, Mapping[str, int]]
     below_zero: bool = False
+    by_position: str = ""
 
     def table(self, name: str, suffix: str) -> Table:
         """Returns one of its tables."""

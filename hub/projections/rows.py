@@ -92,9 +92,7 @@ def store(connection: psycopg.Connection, table: Table, new: Sequence[Row], chan
             ON CONFLICT ({_names(table.key_columns)}) DO UPDATE SET {updates}"""  # noqa: S608
         connection.execute(statement.encode(), arrays(table.columns, changed))
     if gone:
-        statement = f"""DELETE FROM views.{table.name}
-            WHERE ({_names(table.key_columns)}) IN (SELECT * FROM {_unnested(table.key_columns)})"""  # noqa: S608
-        connection.execute(statement.encode(), arrays(table.key_columns, gone))
+        _delete(connection, table, gone)
 
 
 def _copy(connection: psycopg.Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -106,6 +104,12 @@ def copy_packed(connection: psycopg.Connection, table: Table, rows: Iterable[byt
     statement = f"COPY views.{table.name} ({_names(table.columns)}) FROM STDIN (FORMAT BINARY)"
     with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
         copy.write(copied(rows))
+
+
+def add_new(connection: psycopg.Connection, table: Table, moved: Mapping[Key, Sequence[int]]) -> None:
+    """Writes the sums of cells of which none is there yet."""
+    if rows := [(*key, *values) for key, values in sorted(moved.items()) if any(values)]:
+        _copy(connection, table, rows)
 
 
 def add_up(
@@ -124,13 +128,19 @@ def add_up(
         f"{name} = GREATEST(t.{name}, EXCLUDED.{name})" if name in greatest else f"{name} = t.{name} + EXCLUDED.{name}"
         for name, _ in table.value_columns
     )
+    keys, may_end = _names(table.key_columns), below_zero or any(value < 0 for row in rows for value in row[len(table.key_columns) :])
     statement = f"""INSERT INTO views.{table.name} AS t ({_names(table.columns)}) SELECT * FROM {_unnested(table.columns)}
-        ON CONFLICT ({_names(table.key_columns)}) DO UPDATE SET {updates}"""  # noqa: S608
-    connection.execute(statement.encode(), arrays(table.columns, rows))
-    # Only where something was taken off may nothing be left, or was added to what was below zero.
-    width = len(table.key_columns)
-    if taken := [row[:width] for row in rows if below_zero or any(value < 0 for value in row[width:])]:
+        ON CONFLICT ({keys}) DO UPDATE SET {updates}"""  # noqa: S608
+    # Only where something was taken off may nothing be left, or was added to what was below zero. The server says of which cells.
+    if may_end:
         is_nothing = " AND ".join(f"{name} = 0" for name, _ in table.value_columns)
-        statement = f"""DELETE FROM views.{table.name} WHERE ({_names(table.key_columns)}) IN
-            (SELECT * FROM {_unnested(table.key_columns)}) AND {is_nothing}"""  # noqa: S608
-        connection.execute(statement.encode(), arrays(table.key_columns, taken))
+        statement = f"WITH moved AS ({statement} RETURNING t.*) SELECT {keys} FROM moved WHERE {is_nothing}"  # noqa: S608
+    found = connection.execute(statement.encode(), arrays(table.columns, rows))
+    if may_end and (ended := found.fetchall()):
+        _delete(connection, table, ended)
+
+
+def _delete(connection: psycopg.Connection, table: Table, keys: Sequence[Key]) -> None:
+    statement = f"""DELETE FROM views.{table.name}
+        WHERE ({_names(table.key_columns)}) IN (SELECT * FROM {_unnested(table.key_columns)})"""  # noqa: S608
+    connection.execute(statement.encode(), arrays(table.key_columns, keys))

@@ -40,9 +40,12 @@ def together(told: Iterable[Used]) -> tuple[Used, ...]:
     """Returns what several say, one for each city and month, in order."""
     found: dict[tuple[str, str], Used] = {}
     for one in told:
-        known = found.get(one[:2], Used(*one[:2], ""))
-        first = min(filter(None, (known.first, one.first)), default="")
-        found[one[:2]] = known._replace(first=first, extra=tuple(sorted((*known.extra, *one.extra))))
+        place = one[:2]
+        if (known := found.get(place)) is None:
+            found[place] = one if len(one.extra) < 2 else one._replace(extra=tuple(sorted(one.extra)))
+        else:
+            first = min(known.first, one.first) if known.first and one.first else known.first or one.first
+            found[place] = Used(*place, first, tuple(sorted((*known.extra, *one.extra))))
     return tuple(found[place] for place in sorted(found))
 
 

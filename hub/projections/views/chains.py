@@ -4,11 +4,17 @@ from collections.abc import Callable, Collection, Sequence
 
 from chuanyu.exchange.v1 import references_pb2 as references
 
+from hub.domain.business_keys import business_key, key_digest
 from hub.domain.given_back import K, late
 from hub.domain.tellings import GIVES_BACK, number_text
 from hub.journal.reader import Recorded
 
 Keep = Callable[[Recorded, K | None], K]
+
+
+def own_key(recorded: Recorded) -> bytes:
+    """Returns by what its fact is known, as a digest; several views go by it, by `recorded.derived`."""
+    return key_digest(business_key(recorded.kind, recorded.event))
 
 
 def named(recorded: Recorded) -> references.EventRef | None:

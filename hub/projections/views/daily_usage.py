@@ -18,7 +18,7 @@ from hub.domain.tellings import CLEARING, GIVES_BACK, TOLD_KINDS, Telling, keys_
 from hub.journal.reader import Recorded
 from hub.projections.projection import Cells, First, Key, Linked, Projection, Signed
 from hub.projections.views.blocks import block_of, era_of
-from hub.projections.views.chains import gives_back, kept, named
+from hub.projections.views.chains import gives_back, kept, named, own_key
 from hub.projections.views.findings import Found, Listed
 from hub.projections.views.usage_facts import Fact, Known, decode, encode, first_row
 
@@ -112,7 +112,7 @@ def first(recorded: Recorded) -> First | None:
     if kind in _ANSWERS:
         # The row was sent before: it is there.
         return None
-    (key,) = keys_of(kind, recorded.event)
+    key = recorded.derived(own_key)
     told = _telling(recorded)
     counts = counts_alone(told)
     cell = (told.day, told.issuer, told.region, told.scenario, *_since(recorded.position, recorded.recorded_us, told.region))

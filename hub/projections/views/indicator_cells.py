@@ -19,8 +19,9 @@ COLUMNS = (
     ("position", "bigint"), ("block", "bigint"), ("era", "bigint"), ("figure", "text"), ("day", "integer"), ("cell", "text"),
 )  # fmt: skip
 # Steps are looked for by where they are, sums of eras by what they are of.
+STEPS = f"{NAME}_steps"
 TABLES: Mapping[str, Mapping[str, int]] = {
-    f"{NAME}_steps": {"position": 0, "figure": 3, "day": 4, "cell": 5},
+    STEPS: {"position": 0, "figure": 3, "day": 4, "cell": 5},
     f"{NAME}_blocks": {"block": 1, "figure": 3, "day": 4, "cell": 5},
     f"{NAME}_eras": {"figure": 3, "era": 2, "day": 4, "cell": 5},
 }

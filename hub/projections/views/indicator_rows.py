@@ -43,7 +43,7 @@ class Thing:
     once it is made, so that its steps are found once.
     """
 
-    __slots__ = ("_card", "_held", "_number", "_steps", "cards", "entry", "events", "key", "parts", "row", "used")
+    __slots__ = ("_all_used", "_card", "_held", "_number", "_steps", "cards", "entry", "events", "key", "parts", "row", "used")
 
     def __init__(
         self,
@@ -61,6 +61,7 @@ class Thing:
         self._card: CardKnown | None = None
         self._held: Mapping[int, Held] | None = None
         self._number: bytes | None = None
+        self._all_used: tuple[units.Used, ...] | None = None
 
     @property
     def is_nothing(self) -> bool:
@@ -68,9 +69,17 @@ class Thing:
         return not (self.events or self.parts or self.cards or self.row or self.used or self.entry)
 
     def having(self, **parts: Any) -> "Thing":
-        """Returns the row with other parts."""
+        """Returns the row with other parts; what follows from those that stay is not found again."""
         mine = {"events": self.events, "parts": self.parts, "cards": self.cards, "used": self.used}
-        return Thing(self.key, **mine | parts)
+        made = Thing(self.key, **mine | parts)
+        if made.events is self.events and made.parts is self.parts:
+            made._card, made._held, made._number = self._card, self._held, self._number
+        return made
+
+    def is_told_as(self, other: "Thing") -> bool:
+        """Whether it differs in concession units only: then what else it counts is the same."""
+        is_same = self.events is other.events and self.parts is other.parts and self.cards is other.cards
+        return is_same and self.row is other.row and self.entry is other.entry
 
     @property
     def number(self) -> bytes:
@@ -104,7 +113,9 @@ class Thing:
     @property
     def all_used(self) -> tuple[units.Used, ...]:
         """What was used and granted of concession units, by city and month."""
-        return units.together(one for some in self.used.values() for one in some)
+        if self._all_used is None:
+            self._all_used = units.together(one for some in self.used.values() for one in some)
+        return self._all_used
 
     @property
     def payment(self) -> PlainPayment | None:
@@ -116,8 +127,17 @@ class Thing:
     def steps(self) -> Steps:
         """What it counts, as steps by day."""
         if self._steps is None:
-            self._steps = _STEPS[self.key[0]](self)
+            self._steps = {**_STEPS[self.key[0]](self), **self.unit_steps}
         return self._steps
+
+    @property
+    def unit_steps(self) -> Steps:
+        """What it counts of concession units granted: a card that is nobody's, or a person."""
+        if not self.used or self.key[0] == MONTH or self.number:
+            return {}
+        if self.key[0] == CARD:
+            return units.steps_of_card(self.held, self.all_used)
+        return units.steps_of_holder(self.key[1], self.cards, self.used)
 
 
 def card_of(number: bytes, told: Any) -> CardKnown:
@@ -165,9 +185,7 @@ def _entry(thing: Thing) -> Steps:
 
 def _of_card(thing: Thing) -> Steps:
     # What is reported by an identifier of a card counts with its number.
-    if thing.number:
-        return {}
-    return of_card(thing.card) | (units.steps_of_card(thing.held, thing.all_used) if thing.used else {})
+    return {} if thing.number else of_card(thing.card)
 
 
 def _item(thing: Thing) -> Steps:
@@ -183,7 +201,7 @@ def _outlet(thing: Thing) -> Steps:
 
 _STEPS = {
     CARD: _of_card,
-    PERSON: lambda thing: of_holder(thing.key[1], thing.cards.values()) | units.steps_of_holder(thing.key[1], thing.cards, thing.used),
+    PERSON: lambda thing: of_holder(thing.key[1], thing.cards.values()),
     ENTRY: _entry,
     MONTH: lambda _: {},
     CASE: _case,

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import psycopg
 
-from hub.domain.business_keys import business_key, key_digest
 from hub.domain.indicators.uses import TAPS
 from hub.domain.instants import day_of, epoch_day
 from hub.journal.corrections import changes
@@ -18,6 +17,7 @@ from hub.projections.projection import Cells, First, Key, Projection, Row, Signe
 from hub.projections.rows import rows_of
 from hub.projections.touched import folds_in
 from hub.projections.views.blocks import block_of, edge
+from hub.projections.views.chains import own_key
 
 KINDS = frozenset(TAPS)
 
@@ -42,7 +42,7 @@ def tap_of(recorded: Recorded) -> bytes | None:
     """Returns the key of a tap that no answer was given for, None for any other event."""
     if recorded.kind not in KINDS or recorded.event.decision_position:
         return None
-    return key_digest(business_key(recorded.kind, recorded.event))
+    return recorded.derived(own_key)
 
 
 def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
@@ -85,9 +85,9 @@ def first(recorded: Recorded) -> First | None:
     key = tap_of(recorded)
     if key is None:
         return None
-    position, day = recorded.position, epoch_day(recorded.occurred_us)
-    report = Report(position, day, recorded.in_force_since)
-    return First([(key,)], (key, *encode((report,))), ((block_of(report.since), day), (1,)))
+    day, since = epoch_day(recorded.occurred_us), recorded.in_force_since
+    # As `encode` writes one report that is in force.
+    return First([(key,)], (key, f"{recorded.position},{day},{since},0"), ((block_of(since), day), (1,)))
 
 
 def encode(reports: Reports) -> Row:

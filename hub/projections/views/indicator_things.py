@@ -23,7 +23,7 @@ from hub.projections.views.card_alias import links
 from hub.projections.views.card_standing import predecessor
 from hub.projections.views.cases import CASE_KINDS, fact_of
 from hub.projections.views.chains import named
-from hub.projections.views.indicator_cells import COLUMNS, NAME, TABLES, VALUES, signed
+from hub.projections.views.indicator_cells import COLUMNS, NAME, STEPS, TABLES, VALUES, signed
 from hub.projections.views.indicator_rows import (
     CARD,
     CASE,
@@ -153,7 +153,9 @@ def join(key: Key, thing: Thing | None, below: Thing, _: Recorded) -> Thing | No
     if not number and any(one.holder == key[1] for one in below.held.values()):
         cards[name] = below.held
         used.update({name: below.all_used} if below.used else {})
-    return thing if cards == known.cards and used == known.used else _left(known.having(cards=cards, used=used))
+    if cards == known.cards:
+        return thing if used == known.used else _left(known.having(used=used))
+    return _left(known.having(cards=cards, used=used))
 
 
 def _told(below: Thing) -> tuple[units.Used, ...]:
@@ -174,6 +176,8 @@ def moved(recorded: Recorded, before: Thing | None, after: Thing | None) -> Iter
         was = before.payment if before is not None else None
         if before is None or was is not None:
             return signed(since, change_of(was, payment))
+    if before is not None and after is not None and after.is_told_as(before):
+        return signed(since, change(before.unit_steps, after.unit_steps))
     return signed(since, change(before.steps if before is not None else {}, after.steps if after is not None else {}))
 
 
@@ -190,5 +194,5 @@ INDICATOR_THINGS = Projection(
     refers=dict.fromkeys(funds.ROW_KINDS, named),
     marks=concessions.MARKS,
     linked=Linked(above=above, join=join, climbs=True),
-    cells=Cells(key_columns=COLUMNS, value_columns=VALUES, of=moved, tables=TABLES, below_zero=True),
+    cells=Cells(key_columns=COLUMNS, value_columns=VALUES, of=moved, tables=TABLES, below_zero=True, by_position=STEPS),
 )
