@@ -80,7 +80,7 @@ def test_the_page_of_reports_has_each_name_that_a_check_says() -> None:
     assert rows == [(name, *words) for name, words in checking.WORDS.items()]
 
 
-@pytest.mark.parametrize("given", one_in(2, [range(3), range(3, 20)]), ids=["few", "many"])
+@pytest.mark.parametrize("given", one_in(2, [range(3), range(3, 10)]), ids=["few", "many"])
 @pytest.mark.parametrize("part", ["unsigned", "signature"])
 def test_no_altered_byte_is_taken(signed: bytes, unsigned: bytes, folder: Path, part: str, given: range) -> None:
     first, end = (0, len(unsigned)) if part == "unsigned" else (len(unsigned), len(signed))
