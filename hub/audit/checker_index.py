@@ -40,17 +40,32 @@ def read_indexed(members: Iterable[tuple[str, bytes]]) -> list[Indexed]:
     return [Indexed(_proof(name, data)) for name, data in members]
 
 
+def _whole(number: object) -> int:
+    """Returns a number of JSON that is written as a whole one; raises TypeError."""
+    if type(number) is not int:
+        raise TypeError
+    return number
+
+
 def _proof(name: str, data: bytes) -> CardProof:
     said = read_json(data, "INDEX_MALFORMED")
     if said.keys() != {"key", "what", "positions", "published", "bucket", "path"} or said["what"] not in ("card", "person"):
         raise BundleRefused("INDEX_MALFORMED", name)
     try:
-        key, positions = bytes.fromhex(said["key"]), tuple(int(one) for one in said["positions"])
+        key, positions = bytes.fromhex(said["key"]), tuple(map(_whole, (*said["positions"], said["published"])))
         bucket, path = (base64.b64decode(said[part], validate=True) for part in ("bucket", "path"))
-        proof = CardProof(said["what"], key, positions, int(said["published"]), bucket, path)
-    except (TypeError, ValueError, OverflowError, binascii.Error):
+        proof = CardProof(said["what"], key, positions[:-1], positions[-1], bucket, path)
+    except (TypeError, ValueError, binascii.Error):
         raise BundleRefused("INDEX_MALFORMED", name) from None
-    is_ascending = all(one < other for one, other in pairwise(positions))
-    if not is_ascending or len(path) != BUCKET_BITS * HASH or len(bucket) % RECORD or proof.name.hex() != name:
+    is_ascending = all(one < other for one, other in pairwise(proof.positions))
+    # One way to write it: neither capitals nor bits of base64 that say nothing.
+    written = {"key": key.hex(), "bucket": base64.b64encode(bucket).decode(), "path": base64.b64encode(path).decode()}
+    if (
+        not is_ascending
+        or {part: said[part] for part in written} != written
+        or len(path) != BUCKET_BITS * HASH
+        or len(bucket) % RECORD
+        or proof.name.hex() != name
+    ):
         raise BundleRefused("INDEX_MALFORMED", name)
     return proof

@@ -641,11 +641,12 @@ class Indexed(NamedTuple):
         """Reads a member of `index/`."""
         said = canonical(data, "INDEX_MALFORMED", {"key", "what", "positions", "published", "bucket", "path"})
         try:
-            key, what, positions = bytes.fromhex(said["key"]), said["what"], [int(one) for one in said["positions"]]
-            bucket, path = base64.b64decode(said["bucket"], validate=True), base64.b64decode(said["path"], validate=True)
-            published = int(said["published"])
-        except (TypeError, ValueError, OverflowError):
+            key, what, positions = bytes.fromhex(said["key"]), said["what"], list(said["positions"])
+            bucket, path, published = decoded(said["bucket"]), decoded(said["path"]), said["published"]
+        except (AttributeError, TypeError, ValueError):
             raise Refused("INDEX_MALFORMED", name) from None
+        if bucket is None or path is None or key.hex() != said["key"] or any(type(one) is not int for one in (published, *positions)):
+            raise Refused("INDEX_MALFORMED", name)
         found = cls(key, what, positions, published, bucket, hashes_of(path, "INDEX_MALFORMED"))
         is_whole = what in ("card", "person") and len(found.path) == 20 and len(bucket) % 64 == 0 and positions == sorted(set(positions))
         expect(is_whole and found.id.hex() == name, "INDEX_MALFORMED", name)

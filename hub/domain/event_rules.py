@@ -258,7 +258,8 @@ _NEEDS = {
         subject=field.name not in _ABOUT_NOBODY | _WITHOUT_A_PERSON,
         own_province=field.name in _OF_OWN_PROVINCE,
         date_fields=_date_fields(field.message_type),
-        has_term=set(_date_fields(field.message_type)) >= _TERM,
+        # Of a filing it is never in force, and a finding.
+        has_term=field.name in INDICATOR_FACTS and set(_date_fields(field.message_type)) >= _TERM,
         roles_by_case=is_told_by_case(field),
     )
     for field in _FIELDS

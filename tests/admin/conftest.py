@@ -28,12 +28,14 @@ class Made:
 def made(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     """What each archive of a test is a copy of."""
     name, directory = f"hub_archive_{os.getpid()}", tmp_path_factory.mktemp("archive")
-    with pytest.MonkeyPatch.context() as patch, fresh_database(server_dsn, name) as dsn:
-        patch.setattr(writing, "SEGMENT_POSITIONS", 32)
+    with fresh_database(server_dsn, name) as dsn:
         small_partitions(dsn)
         register_owners(dsn)
         archive = Archive(dsn, directory)
-        archive.fill()
+        # Not while others of the session are tested.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(writing, "SEGMENT_POSITIONS", 32)
+            archive.fill()
         archive.close()
         yield Made(name, directory, archive.logged.witnesses)
 
