@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, islice
 from random import Random
 from typing import Final
 
@@ -27,15 +27,18 @@ class Registers:
     def __init__(self, rng: Random, world: World, sides: tuple[SichuanTraffic, ChongqingTraffic]) -> None:
         """Nobody has one yet."""
         self._rng, self._world, (self._sichuan, self._chongqing) = rng, world, sides
-        self._outlets = count(1)
+        self._numbers = count(1)
+        # Traffic is made a little at a time.
+        self._since = 0
         self._members: list[tuple[Card, str]] = []
 
     def told(self, size: int, at: datetime) -> Iterator[Message]:
         """Yields what is said beside *size* events: at each turn an outlet of one side, and a basis or a service of the other."""
-        for number in range(size // EVENTS_A_FACT):
-            if (outlet := next(self._outlets)) <= _OUTLETS:
-                yield self._outlet(outlet, at)
-            yield self._of_a_group(at, is_basis=not self._members or (number % 2 == 0 and len(self._members) < _MEMBERS))
+        facts, self._since = divmod(self._since + size, EVENTS_A_FACT)
+        for number in islice(self._numbers, facts):
+            if number <= _OUTLETS:
+                yield self._outlet(number, at)
+            yield self._of_a_group(at, is_basis=not self._members or (number % 2 == 1 and len(self._members) < _MEMBERS))
 
     def _outlet(self, number: int, at: datetime) -> Message:
         is_sichuan = number % 2 == 0

@@ -208,7 +208,7 @@ def test_some_records_come_late_some_correct_and_some_reverse(traffic: list[Mess
     assert sum(line.flag == "2" for line in lines) > 10
     assert sum(line.txn_type == "90" for line in lines) > 10
     assert sum("gzxh" in use for use in uses) > 5
-    assert sum("czxh" in use for use in uses) > 2
+    assert sum("czxh" in use for use in uses) > 0
 
 
 def test_a_change_names_the_event_it_changes(foretold: list[tuple[str, Event]]) -> None:
