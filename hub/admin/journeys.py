@@ -25,7 +25,7 @@ from hub.domain.usage import issuer_of
 from hub.journal.corrections import Change, changes_in, corrected_among
 from hub.journal.reader import Recorded, events_at, events_named
 from hub.projections.views.card_alias import identifiers_of
-from hub.projections.views.card_index import CARD_INDEX, entry_of
+from hub.projections.views.card_index import CARD_INDEX, positions_naming
 from hub.projections.views.refused_trips import REFUSED_TRIPS
 
 MOST_DAYS, MOST_DAYS_REFUSED = 366, 31
@@ -45,9 +45,7 @@ def list_journeys(
 def taps_of(connection: psycopg.Connection, person: Person, through: int) -> list[Told]:
     """Reads what was reported of a person's taps and about them, as it was in force at a position."""
     names = [*(("card", key) for key in person.cards), *(("person", key) for key in person.holders)]
-    entries = (entry_of(connection, what, key) for what, key in names)
-    found = sorted({at for entry in entries if entry is not None for at in entry.positions if at <= through})
-    events = {one.position: one for one in events_at(connection, found, JOURNEY_KINDS)}
+    events = {one.position: one for one in events_at(connection, positions_naming(connection, names, through), JOURNEY_KINDS)}
     changed = changes_in(connection, corrected_among(connection, sorted(events), through), through)
     events |= {one.position: one for one in events_at(connection, sorted(changed.keys() - events.keys()))}
     trips = {trip for one in events.values() if (trip := trip_named(one)) is not None}

@@ -22,12 +22,11 @@ from hub.indicators.record import Known
 from hub.indicators.sources import Source
 from hub.journal.reader import Recorded, events_at, read_page
 from hub.projections.engine import positions
-from hub.projections.views.card_index import CARD_INDEX, mentions, positions_of
+from hub.projections.views.card_index import CARD_INDEX, mentions, positions_naming
 from hub.projections.views.eligible_payees import ELIGIBLE_PAYEES
 from hub.projections.views.fund_row_state import FundRow, positions_in
 from hub.projections.views.funds import FUND_ROWS, ROW_KINDS, keys
 from hub.projections.views.reports import Report, reported
-from hub.tlog.card_index import id_of
 
 VIEWS = (ELIGIBLE_PAYEES.name, FUND_ROWS.name)
 
@@ -99,11 +98,8 @@ def _read(known: Known, first: str, last: str) -> Told:
 def _positions(connection: psycopg.Connection, named: set[tuple[str, bytes]], through: int) -> set[int]:
     """Returns where all reports are of the rows that name some persons or cards."""
     indexed = positions(connection, [CARD_INDEX]).get(CARD_INDEX.name, 0)
-    with connection.cursor(binary=True) as cursor:
-        rows = cursor.execute(_INDEXED, ([id_of(*name) for name in named],)).fetchall() if indexed and named else []
-    at = sorted({one for (packed,) in rows for one in positions_of(packed) if one <= through})
     late = read_page(connection, indexed, through, ROW_KINDS) if indexed < through and named else []
-    told = events_at(connection, at, ROW_KINDS)
+    told = events_at(connection, positions_naming(connection, named, through), ROW_KINDS)
     told += [one for one in late if any((mention.what, mention.key) in named for mention in mentions(one))]
     wanted = list({key for one in told for (key,) in keys(one, None)})
     reports = connection.execute(_ROWS, (wanted,)).fetchall() if wanted else []
@@ -113,5 +109,4 @@ def _positions(connection: psycopg.Connection, named: set[tuple[str, bytes]], th
 _COLUMNS = "kind, data, occurred_us, recorded_us, stream_id, sequence, card, holder, spans, also"
 _ELIGIBLE = f"SELECT position, {_COLUMNS} FROM views.{ELIGIBLE_PAYEES.name} WHERE also BETWEEN %s AND %s ORDER BY position"  # noqa: S608
 _BEGUN = f"SELECT also, {_COLUMNS} FROM views.{ELIGIBLE_PAYEES.name} ORDER BY also LIMIT 1000"  # noqa: S608 (our own names)
-_INDEXED = f"SELECT positions FROM views.{CARD_INDEX.name} WHERE id = ANY (%b)"  # noqa: S608 (our own name)
 _ROWS = f"SELECT reports FROM views.{FUND_ROWS.name}_facts WHERE key = ANY (%s)"  # noqa: S608 (our own name)

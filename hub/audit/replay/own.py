@@ -13,7 +13,7 @@ from hub.journal.corrections import Change, changes_in, corrected_among
 from hub.journal.reader import Recorded, events_at, read_page
 from hub.projections.engine import positions
 from hub.projections.views.card_alias import identifiers_of
-from hub.projections.views.card_index import CARD_INDEX, entry_of, mentions
+from hub.projections.views.card_index import CARD_INDEX, mentions, positions_naming
 
 DECISION = "decision_made"
 # What is read of a card: what its lives and its record rest on, and the answers about it.
@@ -84,7 +84,5 @@ def _with_families(
 
 def _naming(connection: psycopg.Connection, names: set[Name], through: int, tail: Iterable[Recorded]) -> list[Recorded]:
     """Returns the events that name some cards or persons."""
-    entries = (entry_of(connection, what, key) for what, key in names)
-    indexed = sorted({at for entry in entries if entry is not None for at in entry.positions if at <= through})
     late = [one for one in tail if any((mention.what, mention.key) in names for mention in mentions(one))]
-    return [*(one for one in events_at(connection, indexed, _KINDS) if one.position <= through), *late]
+    return [*events_at(connection, positions_naming(connection, names, through), _KINDS), *late]

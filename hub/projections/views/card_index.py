@@ -172,11 +172,10 @@ class Entry(NamedTuple):
 
 def _entry(row: Row) -> Entry:
     name, count, chain, blind, positions = row
-    return Entry(bytes(name), Counted(count, bytes(chain)), bytes(blind), positions_of(positions))
+    return Entry(bytes(name), Counted(count, bytes(chain)), bytes(blind), _positions(positions))
 
 
-def positions_of(packed: bytes) -> tuple[int, ...]:
-    """Reads the positions of a row."""
+def _positions(packed: bytes) -> tuple[int, ...]:
     return tuple(one for (one,) in _POSITION.iter_unpack(bytes(packed)))
 
 
@@ -185,6 +184,13 @@ def entry_of(connection: psycopg.Connection, what: str, key: bytes) -> Entry | N
     with connection.cursor(binary=True) as cursor:
         row = cursor.execute(f"{_SELECT} WHERE id = %b", (id_of(what, key),)).fetchone()
     return None if row is None else _entry(row)
+
+
+def positions_naming(connection: psycopg.Connection, names: Iterable[tuple[str, bytes]], through: int) -> list[int]:
+    """Returns, in order, where the events up to a position are that name some cards or persons, as far as they are folded."""
+    with connection.cursor(binary=True) as cursor:
+        rows = cursor.execute(_NAMING, ([id_of(*name) for name in names],)).fetchall()
+    return sorted({at for (packed,) in rows for at in _positions(packed) if at <= through})
 
 
 def entries_in(connection: psycopg.Connection, bucket: int) -> list[Entry]:
@@ -242,5 +248,6 @@ _ALL_HASHES = f"""
         SELECT (get_byte(v.id, 0) << 12) | (get_byte(v.id, 1) << 4) | (get_byte(v.id, 2) >> 4) AS bucket,
                v.id || sha256(v.blind || int8send(v.count) || v.chain) AS record
         FROM views.{CARD_INDEX.name} v ORDER BY 1, 2 OFFSET 0) r GROUP BY bucket ORDER BY bucket) TO STDOUT (FORMAT BINARY)"""  # noqa: S608
+_NAMING = f"SELECT positions FROM views.{CARD_INDEX.name} WHERE id = ANY (%b)"  # noqa: S608 (our own name)
 _SELECT = f"SELECT id, count, chain, blind, positions FROM views.{CARD_INDEX.name}"  # noqa: S608 (our own name)
 _ALL = f"COPY (SELECT id, blind, count, chain FROM views.{CARD_INDEX.name} ORDER BY id) TO STDOUT (FORMAT BINARY)"  # noqa: S608
