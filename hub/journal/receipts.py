@@ -62,7 +62,8 @@ def known_keys(connection: psycopg.Connection) -> list[KnownKey]:
             found[key.key_id] = KnownKey(key.key_id, key.algorithm, key.public_key, recorded_at, None)
         elif event.HasField("receipt_key_retired"):
             ended = event.receipt_key_retired.key_id
-            found[ended] = found[ended]._replace(valid_until=recorded_at)
+            if ended in found:
+                found[ended] = found[ended]._replace(valid_until=recorded_at)
     return list(found.values())
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import psycopg
 from chuanyu.exchange.v1 import event_pb2
 from chuanyu.exchange.v1 import log_keys_pb2 as protos
+from google.protobuf.message import DecodeError
 
 from hub.domain.errors import HubError
 from hub.domain.log_book import BOOK
@@ -30,6 +31,10 @@ class LogKeysAway(HubError):
     """启用中的日志密钥不在本机，停止签名 keys that sign the log are not on this machine, so nothing is signed; bring their files. Set:"""
 
 
+class LogBookAltered(HubError):
+    """日志密钥登记簿不完整，请运行 hub fsck --tlog the book of the log's keys was altered, see hub fsck --tlog. Position:"""
+
+
 class KeySet(NamedTuple):
     """A set of keys by its number: public halves by kind, and under trees of which sizes it counts."""
 
@@ -43,18 +48,35 @@ class KeySet(NamedTuple):
 
 
 def known_sets(connection: psycopg.Connection) -> list[KeySet]:
-    """Returns the sets on record in their order, none where keys were never rotated: the first set alone signs then."""
+    """Returns the sets on record in their order, none where keys were never rotated: the first set alone signs then.
+
+    Raises LogBookAltered where the book cannot be followed.
+    """
+    sets, altered = followed(connection)
+    if altered:
+        raise LogBookAltered(f"{altered[0]}")
+    return sets
+
+
+def followed(connection: psycopg.Connection) -> tuple[list[KeySet], list[int]]:
+    """Returns the sets on record as far as the book can be followed, and the positions where it cannot."""
     found: dict[int, KeySet] = {}
+    altered = []
     for position, data in connection.execute(_BOOK, {"book": str(BOOK)}).fetchall():
-        event = event_pb2.Event.FromString(data)
+        try:
+            event = event_pb2.Event.FromString(data)
+        except DecodeError:
+            altered.append(position)
+            continue
         if event.HasField("log_keys_taken_up"):
             said = event.log_keys_taken_up
             keys = tuple((KINDS[key.kind], key.public_key) for key in said.keys if key.kind in KINDS)
             found[said.number] = KeySet(said.number, keys, Within(position + 1 if found else 0))
-        elif event.HasField("log_keys_retired"):
-            ended = found[event.log_keys_retired.number]
+        elif event.HasField("log_keys_retired") and (ended := found.get(event.log_keys_retired.number)) is not None:
             found[ended.number] = ended._replace(within=ended.within._replace(end=position + 2))
-    return list(found.values())
+        else:
+            altered.append(position)
+    return list(found.values()), altered
 
 
 def public_keys(keys: LogKeys) -> list[protos.LogKey]:

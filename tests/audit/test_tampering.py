@@ -10,9 +10,10 @@ from typer.testing import CliRunner, Result
 
 from hub.audit import verdicts
 from hub.audit.bundle_question import Question
+from hub.audit.fsck import Checked, Difference, Examination, Scene, examined
 from hub.bench.tampering.bundle_kinds import BundleKind
 from hub.bench.tampering.bundles import bundle_of, refusals, trusted
-from hub.bench.tampering.campaign import ALL, ALL_BUNDLES, attempt, attempt_bundle, untouched
+from hub.bench.tampering.campaign import ALL, ALL_BUNDLES, attempt, attempt_bundle, checked, untouched
 from hub.bench.tampering.history import Hub, recorded
 from hub.bench.tampering.kinds import Attack, Kind
 from hub.bench.tampering.log_kinds import signed
@@ -20,6 +21,7 @@ from hub.cli import app
 from hub.config import Config
 from hub.tlog.algorithms import ED25519, ED25519_COSIGNATURE
 from hub.tlog.cosignatures import sign_note
+from hub.tlog.key_book import LogBookAltered, known_sets
 from hub.tlog.note import Checkpoint, Note, NoteRefused, SignerKey
 from hub.tlog.policy import PolicyRefused
 from tests.seeds import one_in
@@ -45,6 +47,37 @@ def test_what_nobody_touched_is_clean(sealed_hub: Hub) -> None:
 def test_it_is_found_by_its_name(sealed_hub: Hub, kind: Kind) -> None:
     codes = attempt(sealed_hub, kind, seed_of(kind)).codes
     assert kind.code in codes, codes
+
+
+@pytest.mark.parametrize("data", [b"", b"\x0a\xff", None], ids=("nothing", "no message", "another event"))
+def test_a_book_of_keys_that_was_altered_is_found_and_the_check_goes_on(sealed_hub: Hub, data: bytes | None) -> None:
+    with psycopg.connect(sealed_hub.dsn) as connection:
+        attack = Attack(connection, sealed_hub, 1)
+        kept = "SELECT position FROM journal.event WHERE kind IN ('log_keys_taken_up', 'log_keys_retired') ORDER BY 1"
+        other = "SELECT data FROM journal.event WHERE kind = 'card_registered' ORDER BY 1"
+        positions = attack.rows(kept)
+        for (position,) in positions:
+            forged = attack.one_of(other)[0] if data is None else data
+            attack.change("UPDATE journal.event SET data = %s WHERE position = %s", forged, position)
+        codes = checked(attack, "card_standing").codes
+        with pytest.raises(LogBookAltered):
+            known_sets(connection)
+        connection.rollback()
+    assert codes.get("event-altered") == len(positions) > 0, codes
+    assert "examination-broken" not in codes
+
+
+def test_an_examination_that_breaks_is_a_difference_and_its_findings_stay(sealed_hub: Hub) -> None:
+    def examine(scene: Scene) -> Iterator[Difference]:
+        """All is as it was."""
+        yield Difference("keys-differ")
+        raise KeyError(scene.head)
+
+    with psycopg.connect(sealed_hub.dsn) as connection:
+        scene = Scene(connection, Checked(), None, lambda _what, _done, _of: None)
+        found = list(examined(Examination(examine), scene))
+    assert [one.code for one in found] == ["keys-differ", "examination-broken"]
+    assert found[1].values == {"what": "All is as it was.", "why": "KeyError"}
 
 
 def test_a_bundle_that_nobody_touched_is_taken_by_both(sealed_hub: Hub) -> None:

@@ -4,12 +4,16 @@ It reads in bounded pages of positions, so it does not hold an old snapshot open
 thing that can be wrong is one more function and one more row.
 """
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
+
+import psycopg
 
 from hub.audit.fsck import answers, card_index, contents, corrections, kept, log, order, streams, views
 from hub.audit.fsck.differences import WORDS, Difference
 from hub.audit.fsck.scene import MOST, Checked, Report, Scene
+from hub.domain.errors import HubError
 from hub.journal.archived import leave_out_unreadable
 from hub.journal.reader import head_position
 from hub.journal.sessions import session
@@ -29,6 +33,13 @@ class Examination(NamedTuple):
     part: str = ""
     takes_all: bool = False
 
+    @property
+    def what(self) -> str:
+        """What must hold, in words."""
+        return (self.examine.__doc__ or "").splitlines()[0]
+
+
+logger = logging.getLogger(__name__)
 
 EXAMINATIONS = (
     Examination(order.examine_head),
@@ -84,9 +95,19 @@ def check_in(scene: Scene, parts: Collection[str]) -> Checked:
         if examination.part and examination.part not in parts:
             continue
         if unreadable and examination.takes_all:
-            what = (examination.examine.__doc__ or "").splitlines()[0]
-            scene.checked.left_out.append(f"有分段无法读取 a segment cannot be read: {what}")
+            scene.checked.left_out.append(f"有分段无法读取 a segment cannot be read: {examination.what}")
             continue
-        for difference in examination.examine(scene):
+        for difference in examined(examination, scene):
             scene.checked.add(difference)
     return scene.checked
+
+
+def examined(examination: Examination, scene: Scene) -> Iterator[Difference]:
+    """Yields what an examination finds; one that an altered record ends half-way is a difference, and the others follow."""
+    try:
+        yield from examination.examine(scene)
+    except (HubError, psycopg.Error):
+        raise
+    except Exception as failure:
+        logger.exception("%s", examination.what)
+        yield Difference("examination-broken", what=examination.what, why=type(failure).__name__)

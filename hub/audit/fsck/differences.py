@@ -41,6 +41,10 @@ WORDS = {
         "已归档的分段 {segment}（位置 {first} 至 {last}）无法读取：{why}",
         "archived segment {segment}, positions {first} to {last}, cannot be read: {why}",
     ),
+    "examination-broken": (
+        "“{what}”无法查完，所查内容不是枢纽所写：{why}",
+        "“{what}” could not be finished, what it reads is not as the hub writes it: {why}",
+    ),
     # Streams
     "feed-unregistered": (
         "数据流 {feed}（属 {owner}）没有登记；已登记而不见的：{absent}",

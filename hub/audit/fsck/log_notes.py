@@ -8,7 +8,7 @@ from hub.audit.fsck.scene import Scene
 from hub.domain.errors import HubError
 from hub.tlog import tree
 from hub.tlog.cosignatures import SignatureWrong, check_note
-from hub.tlog.key_book import KeySet, known_sets, parties, public_keys
+from hub.tlog.key_book import KeySet, followed, parties, public_keys
 from hub.tlog.note import Checkpoint, CheckpointRefused, Note, NoteRefused, parse, parse_signatures
 from hub.tlog.policy import NONE, Party, Policy
 from hub.trust.log_keys import LogKeys
@@ -25,7 +25,8 @@ def policy_of(scene: Scene) -> Policy | None:
         return None
     named = {party.key.name for party in given.logs} if given is not None else set()
     origins = [origin for (origin,) in scene.rows("SELECT origin FROM tlog.incarnation") if origin not in named] if keys is not None else []
-    sets = known_sets(scene.connection)
+    # What cannot be followed is not what was sealed, and is found as that.
+    sets, _ = followed(scene.connection)
     own = [(key, within) for origin in origins for key, within in parties(keys, _here(sets, keys), origin)]
     logs = [Party(key, "") for key, _ in own]
     counting = {key.public: within for key, within in own}

@@ -34,7 +34,7 @@ def attempt(hub: Hub, kind: Kind, seed: int) -> Checked:
         try:
             attack = Attack(connection, hub, seed)
             kind.attack(attack)
-            return Checked(codes=audited(attack)) if attack.receipts else _checked(attack, kind.view)
+            return Checked(codes=audited(attack)) if attack.receipts else checked(attack, kind.view)
         except PolicyRefused:
             return Checked(codes={PolicyRefused.__name__: 1})
         finally:
@@ -53,7 +53,7 @@ def attempt_bundle(hub: Hub, kind: BundleKind, seed: int) -> tuple[str, str]:
 def untouched(hub: Hub) -> Checked:
     """Returns what the check says where nothing was done."""
     with psycopg.connect(hub.dsn, autocommit=True) as connection:
-        return _checked(Attack(connection, hub, 0), "card_standing")
+        return checked(Attack(connection, hub, 0), "card_standing")
 
 
 def measure(config: Config, seeds: Sequence[int], controls: int, report: Report, only: Sequence[str] = ()) -> dict[str, Any]:
@@ -110,7 +110,8 @@ def _of_bundles(hub: Hub, kind: BundleKind, seeds: Sequence[int], report: Report
     return {"number": kind.number, "kind": kind.name, "code": kind.code, "by_name": by_name, "missed": len(missed), "seeds": missed[:10]}
 
 
-def _checked(attack: Attack, view: str) -> Checked:
+def checked(attack: Attack, view: str) -> Checked:
+    """Returns what the check says of what was done, with the comparison of one view."""
     connection, hub = attack.connection, attack.hub
     connection.execute("SET ROLE hub_projector")
     views = [projection for projection in PROJECTIONS if projection.name == view]
