@@ -19,7 +19,7 @@ from hub.domain.indicators.errors import IndicatorBreakdownUnknown, IndicatorOut
 from hub.domain.instants import local_day
 from hub.domain.small_counts import LEAST
 from hub.indicators import services
-from hub.indicators.found import Count, Found, persons, plain
+from hub.indicators.found import Count, Found, members, persons, plain
 from hub.indicators.payees import new_payees
 from hub.indicators.populations import BASES, Population, population
 from hub.indicators.record import KEEPING, Known
@@ -41,6 +41,7 @@ COUNTS: Mapping[str, Count] = {
     "K9": plain(),
     "K10": plain("offline_taps"),
     "K11": services.losses,
+    "K12": members,
     "K13": plain(),
     "K14": services.items_by_card,
     "K15": plain(),

@@ -77,7 +77,18 @@ def plain(*beside: str) -> Count:
 
 def persons(_: Known, source: Source, asked: Asked, by: tuple[str, ...]) -> Found:
     """K1: living persons with an e-card, each once in all and once in each cell of the breakdown."""
-    wanted: Iterable[tuple[str, ...]] = ((), by) if by else ((),)
-    found = {some: cells(source, breakdown("K1", some), asked) for some in wanted}
+    found = _apart(source, asked, by)
     beside = {name: total(source, f"K1:{name}", asked) for name in ("cards", "cards_of_nobody")}
     return Found(found[()], day_or_none(source.first_day("K1")), beside, found)
+
+
+def members(_: Known, source: Source, asked: Asked, by: tuple[str, ...]) -> Found:
+    """K12: members of priority groups, each once in all and once in each group."""
+    found = _apart(source, asked, by)
+    return Found(found[()], day_or_none(source.first_day(asked.definition.id)), breakdowns=found)
+
+
+def _apart(source: Source, asked: Asked, by: tuple[str, ...]) -> dict[tuple[str, ...], tuple[Counted, ...]]:
+    """Returns the persons in all and those of a breakdown: who is in several of its cells is one in each."""
+    wanted: Iterable[tuple[str, ...]] = ((), by) if by else ((),)
+    return {some: cells(source, breakdown(asked.definition.id, some), asked) for some in wanted}

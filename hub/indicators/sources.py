@@ -10,10 +10,11 @@ from typing import Protocol
 
 from hub.domain.card import STATE_KINDS
 from hub.domain.culture.loans import LOAN_KINDS
-from hub.domain.indicators import facts, units
+from hub.domain.indicators import facts, members, units
 from hub.domain.indicators.cards import OF_A_CARD, CardKnown, Held, held, of_a_person
 from hub.domain.indicators.cases import OF_A_CASE
 from hub.domain.indicators.counted import Asked, Counts, One, Thing, first_day, indicator_of
+from hub.domain.indicators.members import MEMBER_KINDS
 from hub.domain.indicators.outlets import OF_AN_OUTLET, began
 from hub.domain.indicators.steps import cell_of, in_breakdowns, tally
 from hub.domain.indicators.uses import ANSWER, CLOSED, OF_A_LOSS, OF_A_ROW, OF_AN_ITEM, OPENED, TAPS, PaidRow, of_answer
@@ -109,6 +110,8 @@ class Again:
         """Yields what is counted of each thing."""
         if figure.startswith("K1@") or figure == "K2:persons":
             yield from self._of_persons(asked)
+        elif figure.startswith(f"{members.MEMBERS}@"):
+            yield from self._of_members(asked.of(members.MEMBERS))
         elif figure in OF_A_CARD:
             yield from _counted(figure, OF_A_CARD, self._cards, asked)
         elif figure in OF_A_CASE:
@@ -136,6 +139,15 @@ class Again:
             told = list(of_a_person(some))
             yield [(name, one) for name, one in told if name != "K1"]
             yield (each for name, one in told if name == "K1" for each in in_breakdowns(one, asked))
+
+    def _of_members(self, asked: Asked) -> Iterator[Iterable[tuple[str, One]]]:
+        numbers, holders = numbers_of(self._known), {card.key: card.holder(asked.end_us) for card in self._cards}
+        told: dict[bytes, list[Reported]] = {}
+        for one in _reports(self._known.events(MEMBER_KINDS)):
+            number = numbers.get(one.card, one.card)
+            told.setdefault(holders.get(number) or number or one.event.holder.key, []).append(one)
+        for name, some in told.items():
+            yield members.member(name, [one for one in some if members.is_of_members(one)], asked)
 
     def _units(self, figure: str, asked: Asked) -> list[Cell]:
         """Counts the units of each person by his cards, of a card that is nobody's by itself."""
@@ -178,6 +190,8 @@ class Again:
         if indicator == units.UNITS:
             return (one.occurred_us for state in self._known.states(CONCESSIONS).values() for one in state.reports)
         told = self._known.events(kinds_of(indicator))
+        if indicator == members.MEMBERS:
+            return (members.began(one) for one in _reports(told) if one.kind == members.BASIS)
         return map(began, _reports(told)) if indicator == "K13" else (one.occurred_us for one in told)
 
 
@@ -193,6 +207,7 @@ _KINDS: Mapping[str, frozenset[str]] = {
     "K7": ROW_KINDS | {facts.ELIGIBLE},
     "K10": frozenset({ANSWER, *TAPS}),
     "K11": _LOSS_KINDS,
+    "K12": MEMBER_KINDS | STATE_KINDS | TYING,
     "K13": frozenset({facts.OUTLET}),
     "K17": CONCESSION_KINDS | STATE_KINDS | TYING,
     "K18": FINDING_KINDS,

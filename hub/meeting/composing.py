@@ -133,6 +133,9 @@ def _cells(found: Iterable[Mapping[str, Any]]) -> Table:
     return Table(Text("分列", "By cells"), (_INDICATOR, Text("单元", "cell"), _FIGURE), tuple(rows[:1_000]))
 
 
+_NONE = ("—", Text("全部有来源", "all have a source"))
+
+
 def _annex(found: Sequence[Mapping[str, Any]]) -> tuple[Table, ...]:
     definitions = []
     for fact in found:
@@ -152,7 +155,11 @@ def _annex(found: Sequence[Mapping[str, Any]]) -> tuple[Table, ...]:
         Table(
             Text("附录二 易误解之处", "Annex 2: what is easily taken for something else"), (_INDICATOR, Text("说明", "note")), tuple(traps)
         ),
-        Table(Text("附录三 没有来源的指标", "Annex 3: indicators without a source"), (_INDICATOR, Text("原因", "why")), tuple(missing)),
+        Table(
+            Text("附录三 没有来源的指标", "Annex 3: indicators without a source"),
+            (_INDICATOR, Text("原因", "why")),
+            tuple(missing or [_NONE]),
+        ),
         Table(
             Text("附录四 人口", "Annex 4: populations"),
             (Text("口径", "base"), Text("省", "province"), Text("人数", "people"), Text("起", "from"), Text("来源", "source")),

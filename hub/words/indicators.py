@@ -14,6 +14,7 @@ BREAKDOWNS = {
     "outcome": ("答复", "outcome"),
     "city": ("城市", "city"),
     "operator": ("经办方", "who runs it"),
+    "priority_group": ("重点群体", "priority group"),
 }
 BESIDE = {
     "cards": ("电子社保卡张数", "e-cards"),

@@ -75,6 +75,19 @@ BY_SQL = {
             AND p.day >= (l.m->>'eligible_from')::date
         WHERE l.kind = 'payee_became_eligible' AND left(l.m->>'eligible_from', 4) = left(a.day::text, 4)
           AND (l.m->>'eligible_from')::date <= a.day ORDER BY l.e->'holder'->>'key', p.at) x""",
+    "K12": """WITH said AS (
+            SELECT COALESCE(p.holder, NULLIF(x.card, ''), x.e->'holder'->>'key') AS who, x.* FROM f x
+            LEFT JOIN person p ON p.card = x.card AND x.card <> ''),
+        out AS (SELECT DISTINCT ON (who) who, kind = 'consent_withdrawn' OR (m->>'expires_on')::date < a.day AS is_out FROM said, asked a
+            WHERE m->>'purpose_code' = 'AUTOMATED_DECISION' AND said.day <= a.day ORDER BY who, at DESC, position DESC),
+        basis AS (SELECT b.* FROM said b, asked a WHERE kind = 'group_basis_registered' AND (m->>'valid_from')::date <= a.day
+            AND COALESCE((m->>'valid_to')::date, 'infinity') >= date_trunc('year', a.day)::date
+            AND NOT COALESCE((SELECT is_out FROM out WHERE out.who = b.who), false)),
+        served AS (SELECT s.* FROM said s, asked a WHERE kind = 'group_service_given' AND s.day <= a.day
+            AND date_trunc('year', s.day) = date_trunc('year', a.day))
+        SELECT count(DISTINCT who) FILTER (WHERE EXISTS (SELECT FROM served s WHERE s.who = b.who AND b.m->'services' ? (s.m->>'service')
+            AND s.day >= (b.m->>'valid_from')::date AND s.day <= COALESCE((b.m->>'valid_to')::date, 'infinity'))), count(DISTINCT who)
+        FROM basis b""",
     "K13": """SELECT count(*) FILTER (WHERE stars > 0), count(*) FROM (
         SELECT DISTINCT ON (left(e->>'service_region', 2), m->>'outlet_code') COALESCE((m->>'stars')::int, 0) AS stars,
           COALESCE(m->>'valid_to', '9999-12-31') AS until FROM f, asked a

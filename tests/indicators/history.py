@@ -95,6 +95,7 @@ class Year:
         self._rides()
         self._outlets()
         self._payees()
+        self._members()
         return self._journal.append(_of_day(journey("TAIL"), 20))[0]
 
     def add_late(self) -> int:
@@ -292,6 +293,54 @@ class Year:
                 told += _paid_once(number, day=6, to_card=number % 4 > 0, is_back=number % 7 == 0, project="NCDB" if number % 9 else "GLJT")
                 told += _paid_once(number + 100, day=9, to_card=True, is_back=False, project="NCDB") if number % 7 == 0 else []
         self._journal.append(*told)
+
+    def _members(self) -> None:
+        """Members of two groups: served or not, before or after a basis, opted out by card or document; and a basis that was a mistake."""
+        told = []
+        for number, (card, province, person) in enumerate(self.cards[:26]):
+            group, services = ("VETERAN", ["PRIORITY_LANE", "FREE_RIDE"]) if number % 3 else ("DISABLED", ["PRIORITY_LANE"])
+            since = "2024-03-01" if number % 4 == 0 else f"2025-11-{2 + number % 6:02}"
+            until = "2025-11-08" if number % 5 == 4 else ""
+            told.append(_basis(about(card, NOVEMBER_S, province), group, services, since, until))
+            for turn in range(number % 3):
+                given = about(card, NOVEMBER_S + (1 + 4 * turn + number % 7) * DAY_S, province)
+                given.group_service_given.service = ("PRIORITY_LANE", "FREE_RIDE", "PRIORITY_LANE")[(number + turn) % 3]
+                told.append(given)
+            if number % 8 == 3:
+                out = about(card, NOVEMBER_S + 5 * DAY_S, province)
+                if number % 16 == 3:
+                    out.ClearField("card")
+                    out.holder.id_type, out.holder.key = references_pb2.ID_TYPE_RESIDENT_ID, key_of(person)
+                out.consent_withdrawn.purpose_code = "AUTOMATED_DECISION"
+                told.append(out)
+            if number == 11:
+                back = about(card, NOVEMBER_S + 7 * DAY_S, province)
+                back.consent_granted.purpose_code, back.consent_granted.expires_on = "AUTOMATED_DECISION", "2025-12-30"
+                told.append(back)
+            if number == 12:
+                other = about(card, NOVEMBER_S + 2 * DAY_S, province)
+                other.consent_withdrawn.purpose_code = "MARKETING"
+                told += [other, _basis(about(card, NOVEMBER_S, province), "VETERAN", ["FREE_RIDE"], "2025-11-01", "")]
+        first = self._journal.next_sequence("cq.usage")
+        self._journal.append(*told)
+        taken_back = next(at for at, one in enumerate(told) if at > 8 and one.HasField("group_basis_registered"))
+        self._journal.append(reversing(told[taken_back], first + taken_back))
+        alone = event_pb2.Event()
+        alone.holder.id_type, alone.holder.key = references_pb2.ID_TYPE_RESIDENT_ID, key_of("P-ALONE")
+        served = event_pb2.Event()
+        served.CopyFrom(alone)
+        served.group_service_given.service = "PRIORITY_LANE"
+        self._journal.append(
+            _of_day(_basis(alone, "VETERAN", ["PRIORITY_LANE"], "2025-11-03", ""), 2), _of_day(served, 4),
+            _basis(about("UNKNOWN-CARD", NOVEMBER_S), "DISABLED", ["PRIORITY_LANE"], "2025-11-03", ""),
+        )  # fmt: skip
+
+
+def _basis(event: event_pb2.Event, group: str, services: list[str], valid_from: str, valid_to: str) -> event_pb2.Event:
+    said = event.group_basis_registered
+    said.group_code, said.legal_basis, said.valid_from, said.valid_to = group, "LAW", valid_from, valid_to
+    said.services.extend(services)
+    return event
 
 
 def _paid_once(number: int, *, day: int, to_card: bool, is_back: bool, project: str) -> list[event_pb2.Event]:

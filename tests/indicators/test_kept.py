@@ -28,11 +28,11 @@ from tests.indicators.conftest import Recorded
 FIRST, LAST = date(2025, 9, 1), date(2026, 2, 1)
 FIGURES = [
     *OF_A_CARD, *OF_A_CASE, *OF_A_LOSS, *OF_A_ROW, *OF_AN_ITEM, *OF_AN_OUTLET,
-    "K10", "K10:offline_taps", "K2:persons", "K17", "K17:persons",
+    "K10", "K10:offline_taps", "K2:persons", "K17", "K17:persons", "K12@", "K12@priority_group",
     *(breakdown("K1", by) for by in ((), ("province",), ("region", "province"), ("region_as_of",))),
 ]  # fmt: skip
 VIEWS = (INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS, DAILY_USAGE)
-INDICATORS = ("K1", "K2", "K4", "K8", "K9", "K10", "K11", "K13", "K14", "K15", "K16", "K17", "K19", "K20")
+INDICATORS = ("K1", "K2", "K4", "K8", "K9", "K10", "K11", "K12", "K13", "K14", "K15", "K16", "K17", "K19", "K20")
 
 
 def compare(year: Recorded, position: int, days: list[date]) -> int:

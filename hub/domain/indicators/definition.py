@@ -24,8 +24,11 @@ OF_THINGS = frozenset({"SCENARIOS", "ITEMS", "BANKS", "OUTLETS"})
 # Which days count: the state at the end of the day, the year until then, 90 days, the period of a concession.
 WINDOWS = frozenset({"STOCK", "YEAR", "DAYS_90", "PERIOD"})
 BREAKDOWNS = frozenset(
-    ["province", "region", "region_as_of", "mode", "scenario", "group", "direction", "state", "reason", "outcome", "city", "operator"],
-)
+    {
+        "province", "region", "region_as_of", "mode", "scenario", "group", "direction", "state", "reason", "outcome", "city", "operator",
+        "priority_group",
+    }
+)  # fmt: skip
 _TARGET_KINDS = frozenset({"TARGET", "PUBLISHED"})
 _PROVINCES = frozenset({"", "50", "51"})
 _FIELDS = frozenset(

@@ -67,7 +67,7 @@ def of_thing(
             for one in count(thing, _asked_on(name, asked.day)):
                 yield name, one
 
-    return stepped(set(_turns(instants)), lambda asked: tally(told(asked)), lambda at_us: ends(thing, at_us))
+    return stepped(set(turns_of(instants)), lambda asked: tally(told(asked)), lambda at_us: ends(thing, at_us))
 
 
 def of_card(card: CardKnown) -> dict[Step, tuple[int, int]]:
@@ -142,7 +142,7 @@ def _split_days() -> frozenset[int]:
     return frozenset(epoch_day_of(one.valid_to) for one in versions if one.valid_to is not None and one.successors)
 
 
-def _turns(instants: Iterable[int]) -> Iterator[int]:
+def turns_of(instants: Iterable[int]) -> Iterator[int]:
     """Yields the days of some instants, and the days on which what counts in a year counts no more."""
     for at_us in instants:
         day = epoch_day(at_us)

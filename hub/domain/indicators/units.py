@@ -100,14 +100,15 @@ def _steps(cards: list[tuple[Days, tuple[Used, ...]]], holder: bytes) -> dict[St
 
     def at(asked: Asked) -> Tally:
         day = epoch_day_of(asked.day)
-        own = (one for held, some in cards if _holder(held, day) == holder for one in some)
+        own = (one for held, some in cards if holder_on(held, day) == holder for one in some)
         cells = {cell_of({"city": city}): units for city, units in granted(own, asked).items()}
         return {(UNITS, cell): (0, units) for cell, units in cells.items()} | {(PERSONS, cell): (1, 1) for cell in cells}
 
     return stepped(days, at)
 
 
-def _holder(held: Days, day: int) -> bytes:
+def holder_on(held: Days, day: int) -> bytes:
+    """Returns whose a card is on a day, empty for nobody."""
     last = max((at for at in held if at <= day), default=None)
     return b"" if last is None else held[last].holder
 

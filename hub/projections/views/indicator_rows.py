@@ -7,7 +7,7 @@ from typing import Any
 
 from hub.domain.card import FROM_EITHER_SIDE, STATE_KINDS, with_fact
 from hub.domain.event_rules import LIFECYCLE_KINDS
-from hub.domain.indicators import units
+from hub.domain.indicators import members, units
 from hub.domain.indicators.cards import CardKnown, Held
 from hub.domain.indicators.cases import OF_A_CASE
 from hub.domain.indicators.outlets import OF_AN_OUTLET, began, turns
@@ -29,6 +29,7 @@ CARD, PERSON, CASE, LOSS, PAYMENT, ITEM, OUTLET = "card", "person", "case", "los
 ENTRY, MONTH = "entry", "month"
 # The kinds by which an identifier is tied to a card number: the issuer's.
 TYING = LIFECYCLE_KINDS - FROM_EITHER_SIDE
+_NOTHING_TOLD: list[Any] = [{}, None, {}]
 _text = json.encoder.encode_basestring_ascii
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -43,7 +44,7 @@ class Thing:
     once it is made, so that its steps are found once.
     """
 
-    __slots__ = ("_all_used", "_card", "_held", "_number", "_steps", "cards", "entry", "events", "key", "parts", "row", "used")
+    __slots__ = ("_all_used", "_card", "_held", "_number", "_steps", "cards", "entry", "events", "key", "members", "parts", "row", "used")
 
     def __init__(
         self,
@@ -54,9 +55,11 @@ class Thing:
         row: FundRow | None = None,
         used: Units = {},  # noqa: B006 (nobody changes it)
         entry: concessions.State | None = None,
+        members: Mapping[bytes, Events] = {},
     ) -> None:
         """Nothing is derived yet."""
-        self.key, self.events, self.parts, self.cards, self.row, self.used, self.entry = key, events, parts, cards, row, used, entry
+        self.key, self.events, self.parts, self.cards, self.members = key, events, parts, cards, members
+        self.row, self.used, self.entry = row, used, entry
         self._steps: Steps | None = None
         self._card: CardKnown | None = None
         self._held: Mapping[int, Held] | None = None
@@ -66,11 +69,11 @@ class Thing:
     @property
     def is_nothing(self) -> bool:
         """Whether nothing is left of it."""
-        return not (self.events or self.parts or self.cards or self.row or self.used or self.entry)
+        return not (self.events or self.parts or self.cards or self.row or self.used or self.entry or self.members)
 
     def having(self, **parts: Any) -> "Thing":
         """Returns the row with other parts; what follows from those that stay is not found again."""
-        mine = {"events": self.events, "parts": self.parts, "cards": self.cards, "used": self.used}
+        mine = {"events": self.events, "parts": self.parts, "cards": self.cards, "used": self.used, "members": self.members}
         made = Thing(self.key, **mine | parts)
         if made.events is self.events and made.parts is self.parts:
             made._card, made._held, made._number = self._card, self._held, self._number
@@ -79,7 +82,7 @@ class Thing:
     def is_told_as(self, other: "Thing") -> bool:
         """Whether it differs in concession units only: then what else it counts is the same."""
         is_same = self.events is other.events and self.parts is other.parts and self.cards is other.cards
-        return is_same and self.row is other.row and self.entry is other.entry
+        return is_same and self.members is other.members and self.row is other.row and self.entry is other.entry
 
     @property
     def number(self) -> bytes:
@@ -127,7 +130,7 @@ class Thing:
     def steps(self) -> Steps:
         """What it counts, as steps by day."""
         if self._steps is None:
-            self._steps = {**_STEPS[self.key[0]](self), **self.unit_steps}
+            self._steps = {**_STEPS[self.key[0]](self), **self.unit_steps, **self.member_steps}
         return self._steps
 
     @property
@@ -138,6 +141,23 @@ class Thing:
         if self.key[0] == CARD:
             return units.steps_of_card(self.held, self.all_used)
         return units.steps_of_holder(self.key[1], self.cards, self.used)
+
+    @property
+    def of_members(self) -> Events:
+        """What was reported of a member of a group by an identifier of a card, or by a person's document."""
+        return tuple(one for some in (self.events, *self.parts.values()) for one in some if one.kind in members.MEMBER_KINDS)
+
+    @property
+    def member_steps(self) -> Steps:
+        """What it counts of members of groups: a card that is nobody's, or a person by all cards and documents."""
+        if self.key[0] not in (CARD, PERSON):
+            return {}
+        told, key = _reports(self.of_members), self.key[1]
+        days = members.days_of(_reports(self.events))
+        if self.key[0] == CARD:
+            return days if self.number or not told else {**days, **members.steps_of_member(b"", [(self.held, told)], key)}
+        said: list[members.Said] = [(self.cards[name], _reports(some)) for name, some in self.members.items()]
+        return {**days, **members.steps_of_member(key, [(None, told), *said], key)} if told or said else {}
 
 
 def card_of(number: bytes, told: Any) -> CardKnown:
@@ -156,8 +176,8 @@ def _reported(one: Recorded) -> Reported:
     return Reported(one.kind, one.event, one.occurred_us, one.position)
 
 
-def _reports(thing: Thing) -> list[Reported]:
-    return [_reported(one) for one in thing.events]
+def _reports(events: Events) -> list[Reported]:
+    return [_reported(one) for one in events]
 
 
 def _case(thing: Thing) -> Steps:
@@ -167,7 +187,7 @@ def _case(thing: Thing) -> Steps:
 
 
 def _loss(thing: Thing) -> Steps:
-    told = _reports(thing)
+    told = _reports(thing.events)
     asked = [microseconds(one.event.loss_opened.requested_at) for one in told if one.kind == OPENED]
     occurred = [one.occurred_us for one in told]
     return of_thing(told, OF_A_LOSS, [*asked, *occurred]) | days_told("K11", occurred)
@@ -189,13 +209,13 @@ def _of_card(thing: Thing) -> Steps:
 
 
 def _item(thing: Thing) -> Steps:
-    told = _reports(thing)
+    told = _reports(thing.events)
     instants = [one.occurred_us for one in told]
     return of_thing(told, OF_AN_ITEM, instants) | days_told("K20", instants)
 
 
 def _outlet(thing: Thing) -> Steps:
-    told = _reports(thing)
+    told = _reports(thing.events)
     return of_thing(told, OF_AN_OUTLET, turns(told)) | days_told("K13", map(began, told))
 
 
@@ -220,9 +240,10 @@ def encode(thing: Thing) -> Row:
     cards = {name.hex(): [[day, one.holder.hex(), *one[1:]] for day, one in sorted(days.items())] for name, days in thing.cards.items()}
     entry = None if thing.entry is None else [thing.entry.card.hex(), *thing.entry[1:]]
     used = {name.hex(): told for name, told in sorted(thing.used.items())}
-    units_told = [used, entry] if used or entry else []
+    members_told = {name.hex(): [_packed(one) for one in some] for name, some in sorted(thing.members.items())}
+    told = [used, entry, members_told] if members_told else [used, entry] if used or entry else []
     events = [_packed(one) for one in thing.events]
-    return (_encode([thing.key[0], thing.key[1].hex(), events, parts, dict(sorted(cards.items())), None, *units_told]),)
+    return (_encode([thing.key[0], thing.key[1].hex(), events, parts, dict(sorted(cards.items())), None, *told]),)
 
 
 def _payment_text(key: Key, row: FundRow) -> str:
@@ -238,8 +259,8 @@ def _packed(one: Recorded) -> list[object]:
 
 def decode(row: Row) -> Thing:
     """Reads a row."""
-    what, key, events, parts, cards, payment, *units_told = json.loads(row[0])
-    used, entry = units_told or ({}, None)
+    what, key, events, parts, cards, payment, *told = json.loads(row[0])
+    used, entry, members_told = told + _NOTHING_TOLD[len(told) :]
     return Thing(
         (what, bytes.fromhex(key)),
         _unpacked(events),
@@ -248,6 +269,7 @@ def decode(row: Row) -> Thing:
         None if payment is None else _payment_row(*payment),
         {bytes.fromhex(name): tuple(map(_used, told)) for name, told in used.items()},
         None if entry is None else _entry_row(*entry),
+        {bytes.fromhex(name): _unpacked(some) for name, some in members_told.items()},
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from hub.domain.card import STATE_KINDS
 from hub.domain.culture.loans import LOAN_KINDS
 from hub.domain.indicators import facts, units
+from hub.domain.indicators.members import MEMBER_KINDS, is_of_members
 from hub.domain.indicators.outlets import name_of_outlet
 from hub.domain.indicators.plain_payments import change_of
 from hub.domain.indicators.steps import change
@@ -68,10 +69,20 @@ def _names(recorded: Recorded) -> tuple[Key, ...]:
         return tuple((PAYMENT, key) for (key,) in funds.keys(recorded, None))
     if kind in concessions.KINDS:
         return tuple((ENTRY, key) for (key,) in concessions.keys(recorded, None))
+    if kind in MEMBER_KINDS:
+        return _members(recorded)
     number, others = recorded.derived(links) if kind in TYING else (None, [])
     tied = others if number is not None else []
     own = (event.card.key, predecessor(recorded)) if kind in STATE_KINDS else ()
     return tuple((CARD, key) for key in dict.fromkeys((*own, *tied)) if key)
+
+
+def _members(recorded: Recorded) -> tuple[Key, ...]:
+    """Names the card that something is said of a member by, else the person."""
+    event = recorded.event
+    if not is_of_members(Reported(recorded.kind, event, recorded.occurred_us, recorded.position)):
+        return ()
+    return ((CARD, event.card.key),) if event.card.key else ((PERSON, event.holder.key),) if event.holder.key else ()
 
 
 def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
@@ -150,12 +161,14 @@ def join(key: Key, thing: Thing | None, below: Thing, _: Recorded) -> Thing | No
             used[name] = told
         return thing if used == known.used else _left(known.having(used=used))
     cards = {other: days for other, days in known.cards.items() if other != name}
+    members = {other: told for other, told in known.members.items() if other != name}
     if not number and any(one.holder == key[1] for one in below.held.values()):
         cards[name] = below.held
         used.update({name: below.all_used} if below.used else {})
-    if cards == known.cards:
-        return thing if used == known.used else _left(known.having(used=used))
-    return _left(known.having(cards=cards, used=used))
+        members.update({name: below.of_members} if below.of_members else {})
+    if cards != known.cards or _positions(members) != _positions(known.members):
+        return _left(known.having(cards=cards, used=used, members=members))
+    return thing if used == known.used else _left(known.having(used=used))
 
 
 def _told(below: Thing) -> tuple[units.Used, ...]:
@@ -181,7 +194,7 @@ def moved(recorded: Recorded, before: Thing | None, after: Thing | None) -> Iter
     return signed(since, change(before.steps if before is not None else {}, after.steps if after is not None else {}))
 
 
-KINDS = STATE_KINDS | TYING | CASE_KINDS | _LOSS_KINDS | LOAN_KINDS | {facts.OUTLET} | funds.ROW_KINDS | concessions.KINDS
+KINDS = MEMBER_KINDS | STATE_KINDS | TYING | CASE_KINDS | _LOSS_KINDS | LOAN_KINDS | {facts.OUTLET} | funds.ROW_KINDS | concessions.KINDS
 INDICATOR_THINGS = Projection(
     name=NAME,
     key_columns=(("thing", "text"), ("key", "bytea")),
