@@ -1,7 +1,7 @@
 """What is counted of members of priority groups (K12): who had a lawful basis in the year, and whether a service of it was given to them.
 
 A person is one member under all names: what is said of any card that is his on the day counts, and what is said of him by his document. An
-opt-out under one of them leaves him out. A basis that ended keeps what was given while it held; one that is reversed was none.
+opt-out under one of them leaves him out. A basis that ended keeps what was given in its days; one that is reversed was none.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
