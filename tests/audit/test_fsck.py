@@ -1,5 +1,6 @@
 """`hub fsck` on a real PostgreSQL: it finds what was planted, names where it is, and cries no wolf."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -13,21 +14,46 @@ from hub.audit.fsck import Checked, check
 from hub.journal.recorder import AggregateStore
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
-from hub.projections.rebuild import rebuild
+from hub.projections.rebuild import digest
+from tests.databases import fresh_database
 from tests.recording import Recording, journey, key_of, lost, register_owners, registered, shown
 from tests.seeds import one_in
 
 CARDS = ("A00000001", "A00000002")
 
 
+@pytest.fixture(scope="module")
+def sound(server_dsn: str) -> Iterator[str]:
+    """The name of a database of ten events, all folded: two register the provinces, then four in cq.card-center, four in cq.usage."""
+    name = f"hub_fsck_{os.getpid()}"
+    with fresh_database(server_dsn, name) as dsn:
+        register_owners(dsn)
+        recording = Recording(dsn)
+        recording.append(*(event(card) for card in CARDS for event in (registered, lost)), feed="cq.card-center")
+        recording.append(journey(), journey(), journey(), journey())
+        recording.close()
+        fold(dsn)
+        yield name
+
+
+@pytest.fixture
+def dsn(server_dsn: str, sound: str) -> Iterator[str]:
+    """A copy of that database."""
+    with fresh_database(server_dsn, f"{sound}_copy", sound) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def empty(server_dsn: str, sound: str) -> Iterator[str]:
+    """A database without an event."""
+    with fresh_database(server_dsn, f"{sound}_empty") as dsn:
+        yield dsn
+
+
 @pytest.fixture
 def journal(dsn: str) -> Iterator[Recording]:
-    """A journal of ten events whose views are caught up: two register the provinces, then four in cq.card-center, four in cq.usage."""
-    register_owners(dsn)
+    """What goes on where the feeds of the ten events end."""
     recording = Recording(dsn)
-    recording.append(*(event(card) for card in CARDS for event in (registered, lost)), feed="cq.card-center")
-    recording.append(journey(), journey(), journey(), journey())
-    fold(dsn)
     yield recording
     recording.close()
 
@@ -48,21 +74,26 @@ def problems(dsn: str, **options: Any) -> list[str]:
     return check(dsn, **options).problems
 
 
+def contents(connection: psycopg.Connection) -> tuple[list[str], list[str]]:
+    """The names of all tables of views, and what the rows of each view come to."""
+    named = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'views' ORDER BY tablename").fetchall()
+    return [name for (name,) in named], [digest(connection, view) for view in PROJECTIONS]
+
+
 def test_a_sound_hub_is_clean(dsn: str, journal: Recording) -> None:
     assert check(dsn, with_identifiers=True) == Checked(head=10, events=10, views={view.name: True for view in PROJECTIONS})
 
 
-def test_an_empty_hub_is_clean(dsn: str) -> None:
-    fold(dsn)
-    assert problems(dsn, with_identifiers=True) == []
+def test_an_empty_hub_is_clean(empty: str) -> None:
+    assert problems(empty, with_identifiers=True) == []
 
 
-def test_a_hub_with_participants_and_agreements_is_clean(dsn: str) -> None:
-    store = AggregateStore(dsn)
+def test_a_hub_with_participants_and_agreements_is_clean(empty: str) -> None:
+    store = AggregateStore(empty)
     load_agreements(store, datetime(2025, 1, 1, tzinfo=UTC))
     store.close()
-    fold(dsn)
-    assert problems(dsn, with_identifiers=True) == []
+    fold(empty)
+    assert problems(empty, with_identifiers=True) == []
 
 
 def test_events_newer_than_the_views_are_no_problem(dsn: str, journal: Recording) -> None:
@@ -185,7 +216,7 @@ def test_an_identifier_in_clear_is_found(dsn: str, journal: Recording) -> None:
     event.card.clear = "A00000001"
     journal.append(event)
     fold(dsn)
-    assert problems(dsn, with_identifiers=True) == ["position 11: card.clear is in clear"]
+    assert problems(dsn, with_views=False, with_identifiers=True) == ["position 11: card.clear is in clear"]
 
 
 def test_an_identifier_in_clear_deep_inside_a_kind_is_found(dsn: str, journal: Recording) -> None:
@@ -193,35 +224,37 @@ def test_an_identifier_in_clear_deep_inside_a_kind_is_found(dsn: str, journal: R
     event.social_function_activated.supersedes.clear = "A00000002"
     journal.append(event, feed="cq.card-center")
     fold(dsn)
-    assert problems(dsn, with_identifiers=True) == ["position 11: social_function_activated.supersedes.clear is in clear"]
+    assert problems(dsn, with_views=False, with_identifiers=True) == ["position 11: social_function_activated.supersedes.clear is in clear"]
 
 
-@pytest.mark.parametrize(
-    ("view", "tampering", "key"),
-    one_in(
-        3,
-        [
-            ("card_standing", "UPDATE views.card_standing SET facts = '[]'", f"key {min(map(key_of, CARDS)).hex()}"),
-            (
-                "card_standing",
-                f"DELETE FROM views.card_standing WHERE key = '\\x{key_of(CARDS[1]).hex()}'",
-                f"key {key_of(CARDS[1]).hex()}",
-            ),
-            (
-                "daily_usage",
-                "UPDATE views.daily_usage SET amount_fen = amount_fen + 1",
-                "day 2025-09-01, issuer 50, region 510100, scenario TRA.MET",
-            ),
-            ("feed_progress", "UPDATE views.feed_progress SET quarantined = 1 WHERE last_position = 10", "stream_id {usage}"),
-            ("agreement_history", "INSERT INTO views.agreement_history VALUES (1, 'other', '', 1)", "stream_id 1"),
-            ("card_alias", "INSERT INTO views.card_alias VALUES ('other', 'card', 1)", f"key {b'other'.hex()}"),
-        ],
+OF_ANOTHER_VIEW_EACH = [
+    ("card_standing", "UPDATE views.card_standing SET facts = '[]'", f"key {min(map(key_of, CARDS)).hex()}"),
+    (
+        "daily_usage",
+        "UPDATE views.daily_usage SET amount_fen = amount_fen + 1",
+        "day 2025-09-01, issuer 50, region 510100, scenario TRA.MET",
     ),
+    ("feed_progress", "UPDATE views.feed_progress SET quarantined = 1 WHERE last_position = 10", "stream_id {usage}"),
+    ("agreement_history", "INSERT INTO views.agreement_history VALUES (1, 'other', '', 1)", "stream_id 1"),
+    ("card_alias", "INSERT INTO views.card_alias VALUES ('other', 'card', 1)", f"key {b'other'.hex()}"),
+]
+OF_A_ROW_LESS = (
+    "card_standing",
+    f"DELETE FROM views.card_standing WHERE key = '\\x{key_of(CARDS[1]).hex()}'",
+    f"key {key_of(CARDS[1]).hex()}",
 )
-def test_a_tampered_view_is_found_with_its_first_row(dsn: str, journal: Recording, view: str, tampering: str, key: str) -> None:
-    plant(dsn, tampering)
-    place = key.format(usage=journal.streams["cq.usage"])
-    assert problems(dsn) == [f"view {view}: live differs from rebuilt at position 10, first in views.{view}: {place}"]
+
+
+@pytest.mark.parametrize("tampered", one_in(2, [OF_ANOTHER_VIEW_EACH, [OF_A_ROW_LESS]]))
+def test_a_tampered_view_is_found_with_its_first_row(dsn: str, journal: Recording, tampered: list[tuple[str, str, str]]) -> None:
+    for _, tampering, _ in tampered:
+        plant(dsn, tampering)
+    usage = journal.streams["cq.usage"]
+    places = [
+        f"view {view}: live differs from rebuilt at position 10, first in views.{view}: {key.format(usage=usage)}"
+        for view, _, key in tampered
+    ]
+    assert sorted(problems(dsn)) == sorted(places)
 
 
 def test_parked_events_are_found(dsn: str, journal: Recording) -> None:
@@ -234,6 +267,7 @@ def test_parked_events_are_found(dsn: str, journal: Recording) -> None:
 
 
 def test_fsck_changes_nothing(dsn: str, journal: Recording) -> None:
-    check(dsn, with_identifiers=True)
     with runner.connect(dsn) as connection:
-        assert [rebuild(connection, view, switch=False).is_equal for view in PROJECTIONS] == [True] * len(PROJECTIONS)
+        was = contents(connection)
+        check(dsn, with_identifiers=True)
+        assert contents(connection) == was
