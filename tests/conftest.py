@@ -25,7 +25,7 @@ from hub.postgres.server import discard, running
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
 from tests.clients import Province
-from tests.databases import clean_seldom, fresh_database, wait_for_the_disk
+from tests.databases import Emptied, clean_seldom, fresh_database, wait_for_the_disk
 from tests.hub_process import CHONGQING, SICHUAN, BegunHub, RunningHub, running_hub
 from tests.recording import Recording
 
@@ -186,11 +186,18 @@ def _with_template(dsn: str) -> str:
     return dsn
 
 
+@pytest.fixture(scope="session")
+def emptied(server_dsn: str) -> Iterator[Emptied]:
+    """The database that the tests of a process have one after the other."""
+    database = Emptied(server_dsn, f"hub_test_{os.getpid()}")
+    yield database
+    database.drop()
+
+
 @pytest.fixture
-def dsn(server_dsn: str) -> Iterator[str]:
-    """A fresh database, migrated, with empty views."""
-    with fresh_database(server_dsn, f"hub_test_{os.getpid()}_{next(_numbers)}") as dsn:
-        yield dsn
+def dsn(emptied: Emptied) -> str:
+    """A database as good as fresh, migrated, with empty views."""
+    return emptied.dsn
 
 
 @pytest.fixture

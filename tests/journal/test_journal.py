@@ -21,7 +21,7 @@ from hub.journal.recorder import AggregateStore
 from hub.journal.statements import ConnectionLost, GroupFailed, run
 from hub.journal.writer import WAITING_BYTES, WAITING_EVENTS, JournalWriter
 from hub.journal.writer_connection import SESSION
-from tests.databases import fresh_database
+from tests.databases import CLEANER, fresh_database
 
 SICHUAN, CHONGQING = "urn:chuanyu:participant:sc.card-center", "urn:chuanyu:participant:cq.card-center"
 AT_US = 1_756_690_215_000_000
@@ -607,7 +607,9 @@ def test_a_session_of_the_aggregates_is_named_like_a_writer_so_that_it_can_be_en
     store = AggregateStore(dsn)
     store.feed_owners(["sc.usage"])
     names = query(
-        dsn, "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        dsn,
+        f"""SELECT DISTINCT application_name FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> '{CLEANER}'""",
     )
     store.close()
     assert names == [("hub-writer",)]

@@ -1,6 +1,7 @@
 """The views on a real PostgreSQL: live = rebuilt, twice = once, corrections move what they correct, a broken event stops only its key."""
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -44,6 +45,7 @@ from hub.projections.views.decision_tally import DECISION_TALLY, Window, outcome
 from hub.projections.views.feed_progress import FEED_PROGRESS
 from hub.projections.views.holder_cards import HOLDER_CARDS
 from tests.beside import others_beside
+from tests.databases import Emptied
 from tests.recording import (
     AT_S,
     SICHUAN,
@@ -83,12 +85,23 @@ from tests.recording import (
 HOUR_S, DAY_S = 3_600, 86_400
 
 
+@pytest.fixture(scope="module")
+def with_notes(server_dsn: str) -> Iterator[Emptied]:
+    """A database with the view of the tests' own."""
+
+    def prepare(dsn: str) -> None:
+        with runner.connect(dsn) as connection:
+            create_views(connection, (NOTES,))
+
+    database = Emptied(server_dsn, f"hub_notes_{os.getpid()}", prepare)
+    yield database
+    database.drop()
+
+
 @pytest.fixture
-def views(dsn: str) -> Iterator[psycopg.Connection]:
-    """A projector's session over empty views, with that of the tests' own."""
-    with runner.connect(dsn) as connection:
-        create_views(connection, (NOTES,))
-        yield connection
+def dsn(with_notes: Emptied) -> str:
+    """The database, with empty views."""
+    return with_notes.dsn
 
 
 @pytest.fixture
