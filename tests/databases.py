@@ -26,7 +26,7 @@ CLEANER = "hub-tests"
 
 
 class Emptied:
-    """A database that tests have one after the other: for each it is as it was made, and made anew after one that changed its tables.
+    """A database that tests have one after the other: for each it is as it was made, and made again after one that changed its tables.
 
     To copy a template and drop the copy takes ten times as long as to take out again the few rows that a test writes.
     """
@@ -94,7 +94,7 @@ _END_OTHERS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 # Sequences of a template are where they begin.
 _BEGIN_SEQUENCES = "SELECT setval(seqrelid, seqstart, false) FROM pg_sequence"
-# Whoever makes, changes or drops anything but rows leaves another number of entries, or a newer one.
+# Who makes, changes or drops anything but rows leaves another number of entries, or a newer one.
 _CATALOGS = "SELECT " + ", ".join(
     f"(SELECT (count(*), max(xmin::text::bigint))::text FROM {catalog} {where})"
     for catalog, where in [
