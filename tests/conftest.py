@@ -9,18 +9,15 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import hypothesis
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
-from xdist.scheduler.loadfile import LoadFileScheduling
 
 from hub.api.process_tuning import collect_seldom
 from hub.file_lock import await_lock
 from hub.journal.migrate import migrate
-from hub.lifeline import end_with
 from hub.postgres.server import discard, running
 from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import create_views
@@ -28,6 +25,7 @@ from tests.clients import Province
 from tests.databases import Emptied, clean_seldom, fresh_database, wait_for_the_disk
 from tests.hub_process import CHONGQING, SICHUAN, BegunHub, RunningHub, running_hub
 from tests.recording import Recording
+from tests.spread import scope_of
 
 _numbers = itertools.count(1)
 # How long an example takes is the machine's matter. `make test-slow` tries each property with more examples.
@@ -70,43 +68,21 @@ LONG = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Has the workers of a run end with it, and with each all that it has started, although nothing is left to stop them."""
+    """Has all that is started begin without the width of this terminal."""
     # GNU readline, which pytest imports, hands the width of a terminal to all that it starts: tables would be folded to it.
     for size in ("COLUMNS", "LINES"):
         os.environ.pop(size, None)
     hypothesis.settings.load_profile("slow" if config.option.markexpr == "slow" else "hub")
-    if hasattr(config, "workerinput"):
-        end_with(os.open(os.environ["HUB_TEST_RUN"], os.O_RDONLY))
-    else:
-        reading, _ = os.pipe()
-        os.environ["HUB_TEST_RUN"] = f"/proc/{os.getpid()}/fd/{reading}"
-        os.environ.pop("HUB_TEST_SHARED", None)
-        if config.getoption("numprocesses", None):
-            os.environ["HUB_TEST_SHARED"] = str(_reachable_directory())
+    os.environ.pop("HUB_TEST_SHARED", None)
+    if config.getoption("processes", 0):
+        os.environ["HUB_TEST_SHARED"] = str(_reachable_directory())
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
+def pytest_unconfigure() -> None:
     """Deletes what the processes of the run had in common."""
-    if not hasattr(config, "workerinput") and (shared := os.environ.pop("HUB_TEST_SHARED", None)) is not None:
+    if (shared := os.environ.pop("HUB_TEST_SHARED", None)) is not None:
         discard(Path(shared))
         shutil.rmtree(shared)
-
-
-class BySharedFixture(LoadFileScheduling):
-    """Gives a process the tests of a file, of some folders all: they share a year that takes long to make, or the hub that pages show."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        folder = file.rpartition("/")[0]
-        # What is in a browser takes as long as the rest of its folder.
-        shares = folder in ("tests/indicators", "tests/meeting", "tests/console") and not file.endswith("test_browser.py")
-        return folder if shares else file
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BySharedFixture | None:
-    """Has `--dist=loadfile` schedule so."""
-    return BySharedFixture(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -115,7 +91,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items if config.option.markexpr == "slow" else ():
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("slow")
-    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+    rank = {name: number for number, name in enumerate(LONG)}
+    first: dict[str, int] = {}
+    for item in items:
+        first[scope_of(item)] = min(first.get(scope_of(item), len(LONG)), rank.get(item.path.stem, len(LONG)))
+    # Those of one scope stay together, since one process runs them.
+    items.sort(key=lambda item: (first[scope_of(item)], scope_of(item)))
 
 
 def pytest_collection_finish() -> None:

@@ -30,11 +30,9 @@ echo "tests: pytest, and types: mypy --strict"
 # Six processes, each with a PostgreSQL of its own: on two cores, since tests wait more than half of their time. Tests of one file share a hub, so
 # they stay together. A server that HUB_TEST_DSN names is shared by all tests, one after the other.
 if [ -n "${HUB_TEST_DSN:-}" ]; then processes=0; else processes=6; fi
-# The first run makes the bytecode of the tests; the processes would each make all of it.
-[ -d tests/__pycache__ ] || $bin/python -m pytest --collect-only >/dev/null 2>&1 || true
 failed=0
 typed=0
-$bin/python -m pytest --numprocesses=$processes --dist=loadfile --no-loadscope-reorder -o cache_dir="$seen" "$@" || failed=$?
+$bin/python -m pytest -p tests.spread --processes=$processes -o cache_dir="$seen" "$@" || failed=$?
 wait "$mypy" || typed=1
 # As CPython's own suite does: what failed beside three others runs once more alone, and both outcomes are on the screen. A fault of the
 # hub fails again; what passes depended on how fast the machine was, and is mended as a fault of the test. More than three are not excused.

@@ -34,7 +34,18 @@ class Run:
     def __init__(self, directory: Path) -> None:
         self._directory, self._log = directory, directory / "log"
         (directory / "test_long.py").write_text(LONG_TEST, encoding="utf-8")
-        arguments = ["-n1", "-p", "tests.conftest", "--rootdir", directory, "--basetemp", directory / "run", directory / "test_long.py"]
+        arguments = [
+            "-p",
+            "tests.spread",
+            "--processes=1",
+            "-p",
+            "tests.conftest",
+            "--rootdir",
+            directory,
+            "--basetemp",
+            directory / "run",
+            directory / "test_long.py",
+        ]
         own = {"INTERRUPTED_RUN": str(directory), "TMPDIR": str(directory)}
         with self._log.open("wb") as log, heeded(signal.SIGINT):
             self.process = subprocess.Popen(
@@ -51,7 +62,7 @@ class Run:
             time.sleep(0.05)
         self._clusters = {str(link.resolve()) for link in self._directory.rglob("postgres")}
         names = [process.name() for process in self.processes()]
-        # Its controller, its worker and the hub, besides what the database consists of.
+        # What collects, what runs the test, and the hub, besides what the database consists of.
         assert (names.count("postgres") > 3, len(names) - names.count("postgres") >= 3) == (True, True), names
 
     def processes(self) -> list[psutil.Process]:
