@@ -83,7 +83,6 @@ def _read(known: Known, first: str, last: str) -> Told:
     rows = connection.execute(_ELIGIBLE, (first, last)).fetchall()
     found = [(position, Report(*row)) for position, *row in rows]
     eligible = [reported(position, row) for position, row in found if row.was_in_force(known.position)]
-    begun = (day for day, *row in connection.execute(_BEGUN).fetchall() if Report._make(row).was_in_force(known.position))
     named = {(what, key) for one in eligible for what, key in (("person", one.event.holder.key), ("card", one.event.card.key)) if key}
     own = events_of(connection, _positions(connection, named, known.position), known.position)
     known.note_read(len(own.events))
@@ -92,7 +91,18 @@ def _read(known: Known, first: str, last: str) -> Told:
         folded.fold(event, own.changed.get(event.position))
         events[event.position] = event
     states = [state for _, state in sorted(folded.states(FUND_ROWS).items()) if state is not None]
-    return Told(eligible, next(begun, ""), states, events)
+    return Told(eligible, _first_day(known), states, events)
+
+
+def _first_day(known: Known) -> str:
+    """Returns the first day of all reports in force, "" where none is."""
+    after = ("", 0)
+    while rows := known.connection.execute(_BEGUN, after).fetchall():
+        begun = next((day for day, _, *row in rows if Report._make(row).was_in_force(known.position)), "")
+        if begun:
+            return str(begun)
+        after = rows[-1][:2]
+    return ""
 
 
 def _positions(connection: psycopg.Connection, named: set[tuple[str, bytes]], through: int) -> set[int]:
@@ -108,5 +118,6 @@ def _positions(connection: psycopg.Connection, named: set[tuple[str, bytes]], th
 
 _COLUMNS = "kind, data, occurred_us, recorded_us, stream_id, sequence, card, holder, spans, also"
 _ELIGIBLE = f"SELECT position, {_COLUMNS} FROM views.{ELIGIBLE_PAYEES.name} WHERE also BETWEEN %s AND %s ORDER BY position"  # noqa: S608
-_BEGUN = f"SELECT also, {_COLUMNS} FROM views.{ELIGIBLE_PAYEES.name} ORDER BY also LIMIT 1000"  # noqa: S608 (our own names)
+_BEGUN = f"""SELECT also, position, {_COLUMNS} FROM views.{ELIGIBLE_PAYEES.name} WHERE (also, position) > (%s, %s)
+    ORDER BY also, position LIMIT 1000"""  # noqa: S608 (our own names)
 _ROWS = f"SELECT reports FROM views.{FUND_ROWS.name}_facts WHERE key = ANY (%s)"  # noqa: S608 (our own name)
