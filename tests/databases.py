@@ -28,7 +28,7 @@ CLEANER = "hub-tests"
 class Emptied:
     """A database that tests have one after the other: for each it is as it was made, and made again after one that changed its tables.
 
-    To copy a template and drop the copy takes ten times as long as to take out again the few rows that a test writes.
+    To copy a template and drop the copy takes several times as long as to take out again the few rows that a test writes.
     """
 
     def __init__(self, server_dsn: str, name: str, prepare: Callable[[str], None] = lambda _dsn: None) -> None:
