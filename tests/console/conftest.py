@@ -31,6 +31,7 @@ from hub.indicators.desk import Officer
 from hub.journal.recorder import AggregateStore
 from hub.journal.sessions import session
 from hub.meeting import desk as meeting_desk
+from hub.projections.views.raised_findings import Wanted, listed
 from hub.reconciliation.desk import ReconciliationDesk
 from hub.settlement.desk import SettlementDesk
 from hub.settlement.desk import of_operator as of_officer
@@ -270,3 +271,22 @@ def visitor(workings: Workings, *roles: str, provinces: tuple[str, ...] = PROVIN
 def auditor(workings: Workings) -> Visitor:
     """Auditor, operator and policy staff of both provinces, as the demo's user is."""
     return visitor(workings)
+
+
+@pytest.fixture(scope="session")
+def raised(scene: Scene) -> str:
+    """A finding of Chongqing's: five wrong PINs of one card."""
+    failed = [event_pb2.Event() for _ in range(5)]
+    for number, event in enumerate(failed):
+        event.occurred_at.seconds = NOW_S - 7_000 + number
+        name_card(event.card, "A19900777", "50")
+        event.pin_verification_failed.SetInParent()
+    chongqing = Province(scene.hub, CHONGQING)
+    chongqing.tell("cq.card-center", *failed)
+    chongqing.channel.close()
+    deadline = time.monotonic() + DEADLINE_S
+    with session(scene.hub.dsn, "hub_reader", "test") as connection:
+        while not (found := listed(connection, Wanted(rule_code="PIN_BURST"))):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    return found[0].code

@@ -48,7 +48,7 @@ DIFFERENT = (
     "{card}", "{holder}/medical", "{holder}/culture", "{holder}/documents", "/medical?number=CONSOLE-S1", "{statement}", "{broken}",
     "/journal/{quarantined}", "/terms", "/terms/ORD-TRANSIT/1", "/flows", "/items?q=社保卡", "/items/TB031", "/me", "/no/such/page",
     "/audit/requests", "/audit/requests/ask?kind=rules", "{audit}", "{audit}/outcome", "/funds/50/CONSOLE-F1", "{meeting}",
-    "/indicators/K10?by=scenario,outcome", "/indicators/reports/IR-K10-1",
+    "/indicators/K10?by=scenario,outcome", "/indicators/reports/IR-K10-1", "{finding}",
 )  # fmt: skip
 ALIKE = (
     "/feeds", "/participants", "/participants/cq.card-center", "/decisions", "/losses", "/hotlist", "/rules", "/reference",
@@ -61,7 +61,7 @@ ALIKE = (
 PATHS = DIFFERENT + ALIKE
 # Files; pages that are opened as somebody else, or by what a page says; and the same page by another address.
 OTHERWISE = {
-    "/journal/{position}/proof", "/findings/{finding}", "/audit/log/checkpoint", "/audit/log/verify", "/admin/users", "/traces/{trace}",
+    "/journal/{position}/proof", "/audit/log/checkpoint", "/audit/log/verify", "/admin/users", "/traces/{trace}",
     "/feeds/{feed}/{sequence}", "/meeting/{report}/{file}",
 }  # fmt: skip
 
@@ -131,7 +131,7 @@ class Console:
 
 @pytest.fixture(scope="module")
 def console(
-    scene: Scene, audited: str, settled: tuple[Statement, date], met: str, tmp_path_factory: pytest.TempPathFactory
+    scene: Scene, audited: str, settled: tuple[Statement, date], met: str, raised: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Console]:
     """The console as a process, a browser, and somebody who signed in by a link and found a card."""
     settings = environment(scene.hub.dsn, scene.hub.data_dir)
@@ -145,6 +145,7 @@ def console(
     ):
         console = Console(scene, browser, child.first_line().split()[-1])
         statement, day = settled
+        console.places["finding"] = f"/findings/{raised}"
         console.places |= {"audit": f"/audit/requests/{audited}", "statement": f"/statements/{statement.code}"}
         console.places |= {"meeting": f"/meeting/{met}"}
         console.places |= {"broken": f"/breaks/BR-51-{day:%Y%m%d}-1"}
@@ -178,6 +179,7 @@ def test_each_page_is_one_of_those_that_are_looked_at() -> None:
         "{holder}": "/cards/x",
         "{audit}": "/audit/requests/x",
         "{statement}": "/statements/x",
+        "{finding}": "/findings/x",
         "{broken}": "/breaks/x",
         "{meeting}": "/meeting/x",
     }

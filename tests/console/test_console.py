@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import psycopg
 import pyotp
 import pytest
-from chuanyu.exchange.v1 import event_pb2
 from httpx import Response
 from starlette.testclient import TestClient
 
@@ -28,8 +27,7 @@ from hub.console.rendering import STATIC
 from hub.console.workings import Workings
 from hub.domain.looks import Shown as ShownRecord
 from hub.journal.sessions import CONNECT_WITHIN_S, session
-from hub.projections.views.raised_findings import Wanted, listed
-from tests.clients import DEADLINE_S, Province, recorded_at
+from tests.clients import DEADLINE_S, recorded_at
 from tests.console.conftest import (
     FILED,
     FUND_EVENTS,
@@ -37,7 +35,6 @@ from tests.console.conftest import (
     IN_CHENGDU,
     IN_MIANYANG,
     LOST_CARD,
-    NOW_S,
     OWN,
     SETTLED,
     SICHUAN_CARD,
@@ -47,8 +44,6 @@ from tests.console.conftest import (
     browser_of,
     visitor,
 )
-from tests.hub_process import CHONGQING
-from tests.messages import name_card
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; "
@@ -815,25 +810,6 @@ def test_what_a_browser_loads_is_small() -> None:
 
 
 # Findings
-
-
-@pytest.fixture(scope="module")
-def raised(scene: Scene) -> str:
-    """A finding of Chongqing's: five wrong PINs of one card."""
-    failed = [event_pb2.Event() for _ in range(5)]
-    for number, event in enumerate(failed):
-        event.occurred_at.seconds = NOW_S - 7_000 + number
-        name_card(event.card, "A19900777", "50")
-        event.pin_verification_failed.SetInParent()
-    chongqing = Province(scene.hub, CHONGQING)
-    chongqing.tell("cq.card-center", *failed)
-    chongqing.channel.close()
-    deadline = time.monotonic() + DEADLINE_S
-    with session(scene.hub.dsn, "hub_reader", "test") as connection:
-        while not (found := listed(connection, Wanted(rule_code="PIN_BURST"))):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-    return found[0].code
 
 
 def test_a_finding_is_reviewed_by_staff_of_its_province_for_a_purpose_and_by_nobody_else(workings: Workings, raised: str) -> None:
