@@ -28,13 +28,18 @@ from hub.projections import runner
 from hub.projections.engine import advance, create_views
 from hub.projections.projection import View
 from hub.projections.views.agreements import AGREEMENTS
+from hub.projections.views.card_index import CARD_INDEX
 from hub.projections.views.daily_usage import DAILY_USAGE
+from hub.projections.views.eligible_payees import ELIGIBLE_PAYEES
+from hub.projections.views.funds import FUND_ROWS
 from hub.projections.views.indicator_answers import INDICATOR_ANSWERS
 from hub.projections.views.indicator_taps import INDICATOR_TAPS
 from hub.projections.views.indicator_things import INDICATOR_THINGS
 from hub.projections.views.raised_findings import RAISED_FINDINGS
 
-KEEPING: tuple[View, ...] = (INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS)
+KEEPING: tuple[View, ...] = (INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS, ELIGIBLE_PAYEES)
+# Where payees are looked for, and what else answers rest on.
+BESIDE: tuple[View, ...] = (FUND_ROWS, CARD_INDEX, DAILY_USAGE, AGREEMENTS, RAISED_FINDINGS)
 # Of each indicator so many questions, half of them by their first breakdown.
 QUESTIONS, SEED, DAYS = 4, 1, 400
 # One answer of the hub in so many events, of so many days.
@@ -49,7 +54,7 @@ def measure(config: Config, events: int, report: Report, times: int = 1) -> dict
         place = stack.enter_context(ground(config, list(FEEDS)))
         begin = _fill(place, events, report, times)
         connection = stack.enter_context(runner.connect(place.dsn, "hub-bench"))
-        views = (*KEEPING, DAILY_USAGE, AGREEMENTS, RAISED_FINDINGS)
+        views = (*KEEPING, *BESIDE)
         create_views(connection, views)
         kept_per_s = {view.name: round(events / _folded(connection, view)) for view in views}
         report(f"kept: {kept_per_s} events a second")
@@ -120,6 +125,8 @@ def _asked(connection: psycopg.Connection, indicator: str, begin: int) -> tuple[
 def _is_same(connection: psycopg.Connection, position: int) -> bool:
     """Whether what is kept is what the events come to again, as known at a position."""
     day: date = day_of_position(connection, position)
+    if not Known(connection, position).is_kept:
+        return False
     for indicator, said in definitions().items():
         question = Question(indicator, day, position, said.by[0] if said.by else "")
         if said.missing is None:
