@@ -1,4 +1,4 @@
-"""Runs the tests of a session in several processes (`-p tests.spread --processes 6`), each forked from the one that has collected them.
+"""Runs the tests of a session in several processes (`-p tests.spread --processes 4`), each forked from the one that has collected them.
 
 Where each process collects them again, as those of pytest-xdist do, that takes more than running most files, and six times the memory.
 A process takes the next scope when it has begun the last test of its own, so the tests of a scope stay together and share what they set up.

@@ -438,6 +438,7 @@ def test_an_interrupted_build_leaves_nothing_that_counts(gates: Gates) -> None:
         connection.execute("SELECT pg_advisory_lock(hashtext('hub.hotlist'))")
         with pytest.raises(HotlistBuildUnderWay):
             gates.publish()
+        connection.execute("SELECT pg_advisory_unlock(hashtext('hub.hotlist'))")
     following = gates.publish(refolds=True)
     assert [answer.file.epoch for answer in gates.deltas(latest.epoch)] == [following.epoch]
 

@@ -51,6 +51,8 @@ LOST_CARD, UNKNOWN_CARD, SICHUAN_CARD = "A19900501", "A19909999", "A19905101"
 HOLDERS_CARD, SETTLED, FILED = "A19905102", "CONSOLE-S1", "CONSOLE-N1"
 # Paid by a batch of funds; nobody reported the card itself.
 PAYEES_CARD, FUNDED, FUND_EVENTS = "A19900601", "CONSOLE-F1", 11
+# Of a card that nobody reported: so many are a finding.
+FAILED_PINS = 5
 _numbers = itertools.count(1)
 
 
@@ -276,7 +278,7 @@ def auditor(workings: Workings) -> Visitor:
 @pytest.fixture(scope="session")
 def raised(scene: Scene) -> str:
     """A finding of Chongqing's: five wrong PINs of one card."""
-    failed = [event_pb2.Event() for _ in range(5)]
+    failed = [event_pb2.Event() for _ in range(FAILED_PINS)]
     for number, event in enumerate(failed):
         event.occurred_at.seconds = NOW_S - 7_000 + number
         name_card(event.card, "A19900777", "50")

@@ -29,6 +29,7 @@ from hub.domain.looks import Shown as ShownRecord
 from hub.journal.sessions import CONNECT_WITHIN_S, session
 from tests.clients import DEADLINE_S, recorded_at
 from tests.console.conftest import (
+    FAILED_PINS,
     FILED,
     FUND_EVENTS,
     HOLDERS_CARD,
@@ -530,7 +531,8 @@ def test_pages_look_back_to_what_was_known_at_a_position_or_an_instant(scene: Sc
     assert f"as known at position {scene.of_sichuan:,}" in page
     then, now = ({row[0]: row[1] for row in csv.reader(auditor.get(file).splitlines()[1:-1])} for file in (
         f"/known.csv?known={scene.of_sichuan}", "/feeds.csv"))  # fmt: skip
-    assert (then["cq.card-center"], now["cq.card-center"]) == ("2", "2") and "cq.usage" not in then
+    # Another test may have had a finding raised before.
+    assert then["cq.card-center"] == "2" and now["cq.card-center"] in ("2", str(2 + FAILED_PINS)) and "cq.usage" not in then
     assert now["cq.usage"] == str(IN_CHENGDU + IN_MIANYANG + FUND_EVENTS)
     half = f"/known.csv?known={scene.quarantined - 2}"
     assert f"cq.usage,{IN_CHENGDU + IN_MIANYANG + FUND_EVENTS - 1}," in auditor.get(half)
