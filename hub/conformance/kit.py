@@ -201,7 +201,7 @@ class Kit:
         rotates = any(step["do"] == "use_certificate" for step in trial.steps)
         while (code := attempt.running.poll()) is None and time.monotonic() < give_up_at:
             time.sleep(LOOK_S)
-            if trial.kill_after_batches and not attempt.is_killed and self._has_taken(trial.kill_after_batches):
+            if trial.kill_after_batches and not attempt.is_killed and self._has_taken(trial, trial.kill_after_batches):
                 attempt.is_killed = True
                 attempt.running.kill()
                 # What goes wrong was for the one that is killed.
@@ -213,11 +213,11 @@ class Kit:
                 self._withdraw_older()
         attempt.ends.append(code)
 
-    def _has_taken(self, batches: int) -> bool:
-        """Whether so many batches came and the hub has recorded of them: who is killed before that has nothing to remember."""
+    def _has_taken(self, trial: Trial, batches: int) -> bool:
+        """Whether so many batches of a trial came and the hub has recorded of them: who is killed before has nothing to remember."""
         appending = [one for one in self._ground.front.recording.exchanges() if one.method in APPENDING]
         sent = sum(passed.is_request for one in appending for passed in list(one.passed))
-        return sent >= batches and head_position(self._connection) > self._begins
+        return sent >= batches and bool(self._held(self._feed(trial)))
 
     def _withdraw_older(self) -> None:
         now = datetime.now(UTC)

@@ -90,7 +90,7 @@ def test_a_person_kills_a_client_in_the_middle_and_starts_it_again(kit: Kit, kin
         told.append(todo)
         running = Threaded(kind).start(environment)
         give_up_at = time.monotonic() + (1.0 if kind is wrong.Absent else 20.0)
-        while time.monotonic() < give_up_at and not (kit._has_taken(1) if todo == KILL else running.poll() is not None):
+        while time.monotonic() < give_up_at and not (kit._has_taken(trial, 1) if todo == KILL else running.poll() is not None):
             time.sleep(0.01)
         running.kill()
 
