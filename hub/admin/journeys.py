@@ -78,7 +78,7 @@ def told_in_force(events: Iterable[Recorded], changed: Mapping[int, Change], num
 
 
 def _told(event: Recorded, first: str, numbers: Mapping[Name, Number]) -> Told:
-    reported = Reported(event.kind, event.event, event.occurred_us, event.position)
+    reported = event.reported
     named = trip_named(event)
     trip = () if named is None else ("{}#{}".format(*named), *((number_text(numbers[named]),) if named in numbers else ()))
     if event.kind not in TAP_KINDS | CLEARING:

@@ -65,7 +65,7 @@ def _payees(row: FundRow, events: Mapping[int, Recorded]) -> set[Payee]:
 
 
 def _again(known: Known) -> Told:
-    eligible = [Reported(one.kind, one.event, one.occurred_us, one.position) for one in known.events({ELIGIBLE})]
+    eligible = [one.reported for one in known.events({ELIGIBLE})]
     first = min((one.message.eligible_from for one in eligible), default="")
     events = {one.position: one for one in known.events(ROW_KINDS)}
     return Told(eligible, first, known.states(FUND_ROWS).values(), events)

@@ -4,7 +4,7 @@ Both ask the same functions of each thing. What is kept is added up, whatever nu
 10 to 20 µs each.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -111,7 +111,7 @@ class Again:
         if figure.startswith("K1@") or figure == "K2:persons":
             yield from self._of_persons(asked)
         elif figure.startswith(f"{members.MEMBERS}@"):
-            yield from self._of_members(asked.of(members.MEMBERS))
+            yield from self._of_members(asked)
         elif figure in OF_A_CARD:
             yield from _counted(figure, OF_A_CARD, self._cards, asked)
         elif figure in OF_A_CASE:
@@ -141,22 +141,30 @@ class Again:
             yield (each for name, one in told if name == "K1" for each in in_breakdowns(one, asked))
 
     def _of_members(self, asked: Asked) -> Iterator[Iterable[tuple[str, One]]]:
-        numbers, holders = numbers_of(self._known), {card.key: card.holder(asked.end_us) for card in self._cards}
+        whose = self._whose(asked)
         told: dict[bytes, list[Reported]] = {}
-        for one in _reports(self._known.events(MEMBER_KINDS)):
-            number = numbers.get(one.card, one.card)
-            told.setdefault(holders.get(number) or number or one.event.holder.key, []).append(one)
+        for one in filter(members.is_of_members, _reports(self._known.events(MEMBER_KINDS))):
+            told.setdefault(whose(one.card) or one.event.holder.key, []).append(one)
         for name, some in told.items():
-            yield members.member(name, [one for one in some if members.is_of_members(one)], asked)
+            yield members.member(name, some, asked)
+
+    def _whose(self, asked: Asked) -> Callable[[bytes], bytes]:
+        """Returns what finds the person of a card by any of its identifiers, or the card's number where it is nobody's."""
+        numbers, holders = numbers_of(self._known), {card.key: card.holder(asked.end_us) for card in self._cards}
+
+        def whose(card: bytes) -> bytes:
+            number = numbers.get(card, card)
+            return holders.get(number) or number
+
+        return whose
 
     def _units(self, figure: str, asked: Asked) -> list[Cell]:
         """Counts the units of each person by his cards, of a card that is nobody's by itself."""
-        numbers, holders = numbers_of(self._known), {card.key: card.holder(asked.end_us) for card in self._cards}
+        whose = self._whose(asked)
         told: dict[bytes, list[units.Used]] = {}
         found: dict[str, tuple[int, int]] = {}
         for state in self._known.states(CONCESSIONS).values():
-            number = numbers.get(state.card, state.card)
-            told.setdefault(holders.get(number) or number, []).append(units.of_entry(state.entry))
+            told.setdefault(whose(state.card), []).append(units.of_entry(state.entry))
             if figure == units.UNITS and (spent := units.spent(state.entry, asked)):
                 inside, _ = found.get(state.city, (0, 0))
                 found[state.city] = (inside + spent, 0)
@@ -243,7 +251,7 @@ def cards(known: Known) -> list[CardKnown]:
 
 
 def _reports(told: Sequence[Recorded]) -> list[Reported]:
-    return [Reported(one.kind, one.event, one.occurred_us, one.position) for one in told]
+    return [one.reported for one in told]
 
 
 def _counted(figure: str, counts: Counts[Thing], things: Iterable[Thing], asked: Asked) -> Iterator[Iterable[tuple[str, One]]]:

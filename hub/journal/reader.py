@@ -17,6 +17,7 @@ from chuanyu.exchange.v1 import event_pb2
 from hub.domain.business_keys import card_key
 from hub.domain.errors import JournalUnavailable
 from hub.domain.instants import SECOND_US, microseconds
+from hub.domain.reported import Reported
 from hub.journal import archived
 from hub.journal.batch import PG_EPOCH_US
 from hub.journal.joins import EVENT_AT, POSITION_OF
@@ -99,6 +100,11 @@ class Recorded:
             raise AttributeError(name)
         setattr(self, name, value)
         return value
+
+    @property
+    def reported(self) -> Reported:
+        """The event as ledgers are folded from it."""
+        return Reported(self.kind, self.event, self.occurred_us, self.position)
 
     def derived(self, derive: Callable[["Recorded"], Derived]) -> Derived:
         """Returns what *derive* makes of this event, made once however often it is asked for."""

@@ -2,13 +2,12 @@
 
 from hub.domain.indicators.facts import ELIGIBLE
 from hub.domain.indicators.payees import payee_of
-from hub.domain.reported import Reported
 from hub.journal.reader import Recorded
 from hub.projections.views.reports import reports_view
 
 
 def _names(recorded: Recorded) -> tuple[str, str]:
-    one = Reported(recorded.kind, recorded.event, recorded.occurred_us, recorded.position)
+    one = recorded.reported
     payee = payee_of(one)
     return f"{payee.province}/{payee.subject.hex()}/{payee.project}", one.message.eligible_from
 

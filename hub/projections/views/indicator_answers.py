@@ -12,7 +12,6 @@ import psycopg
 from hub.domain.indicators.steps import DAYS, cell_of
 from hub.domain.indicators.uses import ANSWER, TAPS, of_answer
 from hub.domain.instants import day_of, epoch_day, epoch_day_of
-from hub.domain.reported import Reported
 from hub.journal.corrections import changes
 from hub.journal.reader import Recorded, read_page
 from hub.projections.projection import CellView, Signed
@@ -29,7 +28,7 @@ def _counted(one: Recorded) -> Iterator[tuple[str, int, str, int, int]]:
     day = epoch_day(one.occurred_us)
     yield f"K10:{DAYS}", day, "", 0, 1
     if one.kind == ANSWER:
-        answer = of_answer(Reported(one.kind, one.event, one.occurred_us, one.position))
+        answer = of_answer(one.reported)
         cell, inside = cell_of(answer.places), int(answer.is_in)
         yield "K10", day, cell, inside, 1
         yield "K10", epoch_day_of(date(day_of(day).year + 1, 1, 1)), cell, -inside, -1

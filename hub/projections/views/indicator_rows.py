@@ -150,14 +150,15 @@ class Thing:
     @property
     def member_steps(self) -> Steps:
         """What it counts of members of groups: a card that is nobody's, or a person by all cards and documents."""
-        if self.key[0] not in (CARD, PERSON):
+        # Most cards and persons have none, and each event of theirs asks.
+        told = _reports(self.of_members) if self.key[0] in (CARD, PERSON) else []
+        if not (told or self.members):
             return {}
-        told, key = _reports(self.of_members), self.key[1]
-        days = members.days_of(_reports(self.events))
+        key, days = self.key[1], members.days_of(_reports(self.events))
         if self.key[0] == CARD:
-            return days if self.number or not told else {**days, **members.steps_of_member(b"", [(self.held, told)], key)}
+            return days if self.number else {**days, **members.steps_of_member(b"", [(self.held, told)], key)}
         said: list[members.Said] = [(self.cards[name], _reports(some)) for name, some in self.members.items()]
-        return {**days, **members.steps_of_member(key, [(None, told), *said], key)} if told or said else {}
+        return {**days, **members.steps_of_member(key, [(None, told), *said], key)}
 
 
 def card_of(number: bytes, told: Any) -> CardKnown:
@@ -168,16 +169,12 @@ def card_of(number: bytes, told: Any) -> CardKnown:
             if key == name and one.kind in STATE_KINDS and (fact := fact_told(one, is_before)) is not None:
                 card.facts = with_fact(card.facts, fact)
         if one.event.card.key == name and one.kind in STATE_KINDS:
-            card.note(_reported(one))
+            card.note(one.reported)
     return card
 
 
-def _reported(one: Recorded) -> Reported:
-    return Reported(one.kind, one.event, one.occurred_us, one.position)
-
-
 def _reports(events: Events) -> list[Reported]:
-    return [_reported(one) for one in events]
+    return [one.reported for one in events]
 
 
 def _case(thing: Thing) -> Steps:

@@ -16,7 +16,6 @@ from hub.domain.indicators.plain_payments import change_of
 from hub.domain.indicators.steps import change
 from hub.domain.indicators.uses import CLOSED, OPENED
 from hub.domain.joint_services.cases import key_of
-from hub.domain.reported import Reported
 from hub.journal.reader import Recorded
 from hub.projections.projection import Cells, Key, Linked, Projection, Signed
 from hub.projections.views import concessions, funds
@@ -63,7 +62,7 @@ def _names(recorded: Recorded) -> tuple[Key, ...]:
     if kind in LOAN_KINDS:
         return ((ITEM, getattr(event, kind).barcode.encode()),)
     if kind == facts.OUTLET:
-        named = name_of_outlet(Reported(kind, event, recorded.occurred_us, recorded.position))
+        named = name_of_outlet(recorded.reported)
         return ((OUTLET, "/".join(named).encode()),)
     if kind in funds.ROW_KINDS:
         return tuple((PAYMENT, key) for (key,) in funds.keys(recorded, None))
@@ -80,7 +79,7 @@ def _names(recorded: Recorded) -> tuple[Key, ...]:
 def _members(recorded: Recorded) -> tuple[Key, ...]:
     """Names the card that something is said of a member by, else the person."""
     event = recorded.event
-    if not is_of_members(Reported(recorded.kind, event, recorded.occurred_us, recorded.position)):
+    if not is_of_members(recorded.reported):
         return ()
     return ((CARD, event.card.key),) if event.card.key else ((PERSON, event.holder.key),) if event.holder.key else ()
 
@@ -165,7 +164,8 @@ def join(key: Key, thing: Thing | None, below: Thing, _: Recorded) -> Thing | No
     if not number and any(one.holder == key[1] for one in below.held.values()):
         cards[name] = below.held
         used.update({name: below.all_used} if below.used else {})
-        members.update({name: below.of_members} if below.of_members else {})
+        if said := below.of_members:
+            members[name] = said
     if cards != known.cards or _positions(members) != _positions(known.members):
         return _left(known.having(cards=cards, used=used, members=members))
     return thing if used == known.used else _left(known.having(used=used))
