@@ -94,9 +94,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     rank = {name: number for number, name in enumerate(LONG)}
     first: dict[str, int] = {}
     for item in items:
-        first[scope_of(item)] = min(first.get(scope_of(item), len(LONG)), rank.get(item.path.stem, len(LONG)))
+        scope = scope_of(item)
+        first[scope] = min(first.get(scope, len(LONG)), rank.get(item.path.stem, len(LONG)))
     # Those of one scope stay together, since one process runs them.
-    items.sort(key=lambda item: (first[scope_of(item)], scope_of(item)))
+    items.sort(key=lambda item: (first[scope := scope_of(item)], scope))
 
 
 def pytest_collection_finish() -> None:

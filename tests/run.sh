@@ -27,8 +27,8 @@ if [ "$(df -Pk /dev/shm 2>/dev/null | awk 'END { print int($4) }')" -gt 6000000 
     export TMPDIR="$memory"
 fi
 echo "tests: pytest, and types: mypy --strict"
-# Four processes, each with a PostgreSQL of its own: on two cores, since tests wait half of their time; with more of them each costs more. Tests of one file share a hub, so
-# they stay together. A server that HUB_TEST_DSN names is shared by all tests, one after the other.
+# Four processes, each with a PostgreSQL of its own: on two cores, since tests wait half of their time; with more of them each costs more.
+# Tests of one file share a hub, so they stay together. A server that HUB_TEST_DSN names is shared by all tests, one after the other.
 if [ -n "${HUB_TEST_DSN:-}" ]; then processes=0; else processes=4; fi
 failed=0
 typed=0

@@ -1,6 +1,6 @@
 """Runs the tests of a session in several processes (`-p tests.spread --processes 4`), each forked from the one that has collected them.
 
-Where each process collects them again, as those of pytest-xdist do, that takes more than running most files, and six times the memory.
+Where each process collects them again, as those of pytest-xdist do, that takes more than running most files, and memory for each.
 A process takes the next scope when it has begun the last test of its own, so the tests of a scope stay together and share what they set up.
 """
 
@@ -33,7 +33,7 @@ def scope_of(item: pytest.Item) -> str:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the number of processes; with none, tests run where they were collected."""
-    parser.addoption("--processes", type=int, default=0, help="run the tests in so many processes, file by file")
+    parser.addoption("--processes", type=int, default=0, help="run the tests in so many processes, scope by scope")
 
 
 def pytest_runtestloop(session: pytest.Session) -> bool | None:

@@ -22,22 +22,19 @@ from hub.domain.indicators.counted import Asked
 from hub.domain.indicators.definition import definitions
 from hub.domain.reference import load
 from hub.indicators.asking import Question, ask, day_of_position
+from hub.indicators.record import KEEPING as KEEPING_NAMES
 from hub.indicators.record import Known
 from hub.journal.reader import head_position
-from hub.projections import runner
+from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import advance, create_views
 from hub.projections.projection import View
 from hub.projections.views.agreements import AGREEMENTS
 from hub.projections.views.card_index import CARD_INDEX
 from hub.projections.views.daily_usage import DAILY_USAGE
-from hub.projections.views.eligible_payees import ELIGIBLE_PAYEES
 from hub.projections.views.funds import FUND_ROWS
-from hub.projections.views.indicator_answers import INDICATOR_ANSWERS
-from hub.projections.views.indicator_taps import INDICATOR_TAPS
-from hub.projections.views.indicator_things import INDICATOR_THINGS
 from hub.projections.views.raised_findings import RAISED_FINDINGS
 
-KEEPING: tuple[View, ...] = (INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS, ELIGIBLE_PAYEES)
+KEEPING: tuple[View, ...] = tuple(view for view in PROJECTIONS if view.name in KEEPING_NAMES)
 # Where payees are looked for, and what else answers rest on.
 BESIDE: tuple[View, ...] = (FUND_ROWS, CARD_INDEX, DAILY_USAGE, AGREEMENTS, RAISED_FINDINGS)
 # Of each indicator so many questions, half of them by their first breakdown.
