@@ -16,11 +16,13 @@ from hub.bench.tampering.bundles import bundle_of, refusals, trusted
 from hub.bench.tampering.campaign import ALL, ALL_BUNDLES, attempt, attempt_bundle, checked, untouched
 from hub.bench.tampering.history import Hub, recorded
 from hub.bench.tampering.kinds import Attack, Kind
-from hub.bench.tampering.log_kinds import signed
+from hub.bench.tampering.log_kinds import signed, witness_line_forged
 from hub.cli import app
 from hub.config import Config
+from hub.tlog import sealer, store
 from hub.tlog.algorithms import ED25519, ED25519_COSIGNATURE
 from hub.tlog.cosignatures import sign_note
+from hub.tlog.genesis import Continued, Genesis
 from hub.tlog.key_book import LogBookAltered, known_sets
 from hub.tlog.note import Checkpoint, Note, NoteRefused, SignerKey
 from hub.tlog.policy import PolicyRefused
@@ -82,6 +84,49 @@ def test_an_examination_that_breaks_is_a_difference_and_its_findings_stay(sealed
         found = list(examined(Examination(examine), scene))
     assert [one.code for one in found] == ["keys-differ", "examination-broken"]
     assert found[1].values == {"what": "All is as it was.", "why": "KeyError"}
+
+
+def test_what_a_restore_begins_anew_is_no_difference_and_what_is_lost_is_said(sealed_hub: Hub) -> None:
+    with psycopg.connect(sealed_hub.dsn) as connection:
+        attack = Attack(connection, sealed_hub, 1)
+        [(origin, entry)] = attack.rows("SELECT origin, genesis FROM tlog.incarnation")
+        common, *_, last = attack.rows("SELECT size, root FROM tlog.checkpoint ORDER BY size")
+        before, name = Genesis.parse(entry), f"{origin.rpartition('/')[0]}/2"
+        begun = Genesis(name, before.hub, before.pseudonym_key, Continued(Checkpoint(origin, *last), *common))
+        log = store.Incarnation(2, name, begun.entry)
+        store.put_incarnation(connection, log)
+        sealer.catch_up(sealer.Sealer(connection, sealed_hub.log_keys, log))
+        # No witness watches the new log yet; the checkpoint that the old one showed is of what is said to be lost.
+        attack.policy = (
+            b"".join(line for line in attack.policy.splitlines(keepends=True) if line.startswith((b"log ", b"#!"))) + b"quorum none\n"
+        )
+        attack.others = [sealed_hub.newest]
+        found = checked(attack, "card_standing")
+        connection.rollback()
+    assert (found.codes, found.left_out) == ({}, [one for one in found.left_out if f"{common[0]} to {last[0]} of {origin}" in one])
+    assert found.left_out
+
+
+def test_heads_that_are_no_notes_end_no_examination(sealed_hub: Hub) -> None:
+    with psycopg.connect(sealed_hub.dsn) as connection:
+        attack = Attack(connection, sealed_hub, 1)
+        witness_line_forged(attack)
+        attack.change("UPDATE tlog.checkpoint SET note = %s", b"\xff")
+        attack.others = [signed(attack, 200, bytes(32))]
+        codes = checked(attack, "card_standing").codes
+        connection.rollback()
+    assert {"checkpoint-forged", "cosignature-wrong", "two-heads"} <= codes.keys()
+    assert "examination-broken" not in codes
+
+
+@pytest.mark.parametrize(
+    "change", ["DELETE FROM journal.head", "ALTER TABLE journal.head ALTER position DROP NOT NULL; UPDATE journal.head SET position = NULL"]
+)
+def test_a_journal_without_a_head_is_named(sealed_hub: Hub, change: str) -> None:
+    with psycopg.connect(sealed_hub.dsn) as connection:
+        connection.execute(change.encode())
+        assert checked(Attack(connection, sealed_hub, 1), "").codes["head-missing"] == 1
+        connection.rollback()
 
 
 def test_a_bundle_that_nobody_touched_is_taken_by_both(sealed_hub: Hub) -> None:

@@ -6,16 +6,17 @@ thing that can be wrong is one more function and one more row.
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
-from hub.audit.fsck import answers, card_index, contents, corrections, kept, log, order, streams, views
+from hub.audit.fsck import answers, card_index, contents, corrections, definitions, kept, log, order, streams, views
 from hub.audit.fsck.differences import WORDS, Difference
 from hub.audit.fsck.scene import MOST, Checked, Report, Scene
 from hub.domain.errors import HubError
 from hub.journal.archived import leave_out_unreadable
-from hub.journal.reader import head_position
 from hub.journal.sessions import session
 from hub.projections import PROJECTIONS
 from hub.tlog.note import Note
@@ -42,6 +43,7 @@ class Examination(NamedTuple):
 logger = logging.getLogger(__name__)
 
 EXAMINATIONS = (
+    Examination(definitions.examine_definitions),
     Examination(order.examine_head),
     Examination(order.examine_strays),
     Examination(order.examine_positions, takes_all=True),
@@ -87,7 +89,14 @@ def check(
 
 def check_in(scene: Scene, parts: Collection[str]) -> Checked:
     """Checks in the session of a scene, within its transaction if it is in one; some *parts* on top of what is never left out."""
-    scene.checked.head = head_position(scene.connection)
+    # A head beyond the last event has no end that a check would come to.
+    [(head, last)] = scene.rows(_HEAD) or [(None, None)]
+    if head is None:
+        scene.checked.add(Difference("head-missing"))
+    elif (last or 0) < head:
+        scene.checked.add(Difference("position-missing", first=(last or 0) + 1, last=head, missing=head - (last or 0)))
+        scene.checked.holes += head - (last or 0)
+    scene.checked.head = max(0, min(head or 0, last or 0))
     unreadable = leave_out_unreadable(scene.connection)
     for segment, error in unreadable:
         scene.checked.add(Difference("segment-unreadable", segment=segment.path, first=segment.first, last=segment.last, why=str(error)))
@@ -105,9 +114,23 @@ def check_in(scene: Scene, parts: Collection[str]) -> Checked:
 def examined(examination: Examination, scene: Scene) -> Iterator[Difference]:
     """Yields what an examination finds; one that an altered record ends half-way is a difference, and the others follow."""
     try:
-        yield from examination.examine(scene)
-    except (HubError, psycopg.Error):
+        with savepoint(scene.connection):
+            yield from examination.examine(scene)
+    except (HubError, psycopg.OperationalError):
         raise
     except Exception as failure:
         logger.exception("%s", examination.what)
         yield Difference("examination-broken", what=examination.what, why=type(failure).__name__)
+
+
+@contextmanager
+def savepoint(connection: psycopg.Connection) -> Iterator[None]:
+    """Has what follows a statement that failed go on where the check is within a transaction; elsewhere each statement is by itself."""
+    if connection.info.transaction_status is TransactionStatus.IDLE:
+        yield
+        return
+    with connection.transaction():
+        yield
+
+
+_HEAD = "SELECT h.position, (SELECT max(e.position) FROM journal.event e) FROM journal.head h"

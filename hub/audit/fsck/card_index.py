@@ -31,6 +31,10 @@ def examine_index(scene: Scene) -> Iterator[Difference]:
         else:
             newest = tree_size, position, bytes(root)
     if newest is None:
+        if published:
+            scene.checked.left_out.append(
+                "卡索引：没有保存任何根 the card index: none of its roots is kept; `hub prove index` publishes one"
+            )
         return
     [(folded,)] = scene.rows("SELECT position FROM views.checkpoint WHERE view = %(view)s", view=CARD_INDEX.name) or [(0,)]
     if folded < newest[0] - 1:
@@ -42,13 +46,25 @@ def examine_index(scene: Scene) -> Iterator[Difference]:
 def _made_again(scene: Scene, tree_size: int, position: int, root: bytes) -> Iterator[Difference]:
     """The view counts on meanwhile: what came after the epoch is left out."""
     roots, bucket = Roots(), -1
-    for number, hashes in groups_of(_records(scene, tree_size)):
-        roots.put(number, hashes)
-        if bucket < 0 and (kept := group_at(scene.connection, number, tree_size) or EMPTY_GROUP) != hashes:
-            differing = next(at for at in range(0, len(hashes), HASH) if kept[at : at + HASH] != hashes[at : at + HASH])
+    for number, hashes in _made_and_kept(scene, tree_size):
+        if hashes != EMPTY_GROUP:
+            roots.put(number, hashes)
+        if bucket < 0 and (kept := group_at(scene.connection, number, tree_size)) != hashes:
+            differing = next((at for at in range(0, len(hashes), HASH) if kept[at : at + HASH] != hashes[at : at + HASH]), 0)
             bucket = (number << GROUP_BITS) + differing // HASH
     if roots.root != root:
         yield Difference("index-root-differs", position=position, size=tree_size, bucket=bucket)
+    elif bucket >= 0:
+        yield Difference("index-groups", position=position, size=tree_size)
+
+
+def _made_and_kept(scene: Scene, tree_size: int) -> Iterator[tuple[int, bytes]]:
+    """Yields the groups that the rows come to, and then those that are kept and should be empty."""
+    unmet = {number for (number,) in scene.rows(_GROUPS, size=tree_size)}
+    for number, hashes in groups_of(_records(scene, tree_size)):
+        unmet.discard(number)
+        yield number, hashes
+    yield from ((number, EMPTY_GROUP) for number in sorted(unmet))
 
 
 def _records(scene: Scene, tree_size: int) -> Iterator[bytes]:
@@ -67,5 +83,6 @@ def _records(scene: Scene, tree_size: int) -> Iterator[bytes]:
 
 
 _EPOCHS = "SELECT tree_size, position, root, group_roots FROM tlog.index_epoch WHERE position <= %(head)s ORDER BY tree_size"
+_GROUPS = "SELECT DISTINCT number FROM tlog.index_group WHERE tree_size <= %(size)s"
 _ROWS = f"""
     SELECT id, blind, count, chain, positions FROM views.{CARD_INDEX.name} WHERE id > %(after)s ORDER BY id LIMIT %(most)s"""  # noqa: S608

@@ -45,7 +45,16 @@ WORDS = {
         "“{what}”无法查完，所查内容不是枢纽所写：{why}",
         "“{what}” could not be finished, what it reads is not as the hub writes it: {why}",
     ),
+    "definition-altered": (
+        "{name} 不是迁移文件所定义的",
+        "{name} is not as the migrations define it: what is checked by it cannot be believed",
+    ),
     # Streams
+    "stream-missing": (
+        "流 {stream} 有事件（编号至 {last}），却没有登记",
+        "stream {stream} has events, up to number {last}, and is not there",
+    ),
+    "head-missing": ("日志没有末端：其行被删或被改", "the journal has no head: its row was removed or altered"),
     "feed-unregistered": (
         "数据流 {feed}（属 {owner}）没有登记；已登记而不见的：{absent}",
         "feed {feed} of {owner} was never registered; registered and not there: {absent}",
@@ -146,6 +155,7 @@ WORDS = {
         "自 {before} 之后历史被改写并重新签名：自 {sealed} 起 {count} 个较早的检查点不符",
         "history was rewritten after size {before} and signed again: from {sealed} on, {count} earlier checkpoints do not agree",
     ),
+    "incarnation-missing": ("日志第 {number} 代没有登记", "incarnation {number} of the log is not there"),
     "genesis-altered": ("日志 {origin} 的首条被改", "the first entry of log {origin} was altered"),
     "checkpoint-forged": (
         "日志 {origin} 大小 {sealed} 的检查点不是日志所签",

@@ -1,15 +1,15 @@
 """The signatures of the log: each checkpoint under the log's keys, each cosignature under its witness's, and notes that others kept."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from hub.audit.fsck.differences import Difference
+from hub.audit.fsck.log_chain import Log
 from hub.audit.fsck.scene import Scene
 from hub.domain.errors import HubError
-from hub.tlog import tree
 from hub.tlog.cosignatures import SignatureWrong, check_note
 from hub.tlog.key_book import KeySet, followed, parties, public_keys
-from hub.tlog.note import Checkpoint, CheckpointRefused, Note, NoteRefused, parse, parse_signatures
+from hub.tlog.note import Checkpoint, CheckpointRefused, Note, NoteRefused, Signature, parse, parse_signatures
 from hub.tlog.policy import NONE, Party, Policy
 from hub.trust.log_keys import LogKeys
 
@@ -119,9 +119,16 @@ def _wrong(scene: Scene, policy: Policy, witness: str, data: bytes, line: str) -
     if _holds(Note(text, signatures), policy, witness):
         return None
     for (other,) in scene.rows(_OTHERS, most=_PAGE):
-        if other != data and _holds(Note(parse(other).text, signatures), policy, witness):
+        if other != data and _holds_over(other, signatures, policy, witness):
             return "cosignature-of-another"
     return "cosignature-wrong"
+
+
+def _holds_over(other: bytes, signatures: tuple[Signature, ...], policy: Policy, witness: str) -> bool:
+    try:
+        return _holds(Note(parse(other).text, signatures), policy, witness)
+    except NoteRefused:
+        return False
 
 
 def _holds(note: Note, policy: Policy, witness: str) -> bool:
@@ -135,31 +142,33 @@ def _holds(note: Note, policy: Policy, witness: str) -> bool:
 def examine_contradictions(scene: Scene) -> Iterator[Difference]:
     """What a witness showed the hub of another history stays evidence."""
     for witness, size, ours, theirs in scene.rows(_CONTRADICTIONS):
-        yield Difference("contradicted", witness=witness, sealed=size, own=ours.decode(), note=theirs.decode())
+        yield Difference("contradicted", witness=witness, sealed=size, own=_shown(ours), note=_shown(theirs))
 
 
-def examine_other_notes(scene: Scene, number: int, origin: str, size: int) -> Iterator[Difference]:
+def examine_other_notes(scene: Scene, logs: Sequence[Log]) -> Iterator[Difference]:
     """A checkpoint that somebody else kept is of this very tree: one with another root is the evidence of two histories."""
+    of_origin = {log.origin: log for log in logs}
     for note in scene.others:
         try:
             other = Checkpoint.parse(note.text)
         except CheckpointRefused:
             yield Difference("note-unknown", sealed=0, origin=note.text.partition("\n")[0])
             continue
-        if other.origin != origin or (scene.policy is not None and not _is_by(scene.policy, note)):
+        log = of_origin.get(other.origin)
+        is_foreign = scene.policy is not None and not _is_by(scene.policy, note)
+        if is_foreign or (log is None and (logs or scene.policy is None)):
             yield Difference("note-unknown", sealed=other.size, origin=other.origin)
-        elif other.size > size:
-            yield Difference("behind-cosigned", sealed=size, other=other.size, note=note.format().decode())
-        elif other.size and _root(scene, number, other.size) != other.root:
-            yield from _two_histories(scene, number, other, note)
+        elif log is None or other.size > log.end:
+            # Of a log that another one followed, some may be said to be lost: that is left out, and said so.
+            if log is None or log is logs[-1] or other.size > _said_lost(logs, log):
+                yield Difference("behind-cosigned", sealed=log.end if log else 0, other=other.size, note=_shown(note.format()))
+        elif log.roots.get(other.size, other.root) != other.root:
+            yield from _two_histories(scene, log.number, other, note)
 
 
-def _root(scene: Scene, number: int, size: int) -> bytes:
-    """Returns the root of the tree of a size, b"" where tiles are missing."""
-    try:
-        return tree.root(size, _reader(scene, number))
-    except tree.TileRefused:
-        return b""
+def _said_lost(logs: Sequence[Log], log: Log) -> int:
+    """Returns up to which size the logs that followed one say that they know of it."""
+    return max((one.continued.previous.size for one in logs if one.continued and one.continued.previous.origin == log.origin), default=0)
 
 
 def _is_by(policy: Policy, note: Note) -> bool:
@@ -173,29 +182,25 @@ def _is_by(policy: Policy, note: Note) -> bool:
 def _two_histories(scene: Scene, number: int, other: Checkpoint, note: Note) -> Iterator[Difference]:
     """Says who signed what: the log alone, twice, or witnesses for one of the two."""
     rows = scene.rows(_NEAREST, log=number, size=other.size)
-    own = bytes(rows[0][0]) if rows else b""
+    own = _shown(rows[0][0]) if rows else ""
     is_cosigned = scene.policy is not None and any(note.of(party.key) for party in scene.policy.witnesses.values())
     code = "split-view" if is_cosigned else "two-heads"
-    yield Difference(code, sealed=other.size, note=note.format().decode(), own=own.decode())
+    yield Difference(code, sealed=other.size, note=note.format().decode(), own=own)
 
 
-def _reader(scene: Scene, number: int) -> tree.Read:
-    def read(level: int, tile: int, width: int) -> bytes:
-        rows = scene.rows(_TILE, log=number, level=level, tile=tile, length=width * tree.HASH)
-        return bytes(rows[0][0]) if rows else b""
-
-    return read
+def _shown(note: bytes) -> str:
+    """Returns a note as it is printed; one that was altered need not be text."""
+    return bytes(note).decode(errors="replace")
 
 
 _CHECKPOINTS = """
-    SELECT i.origin, c.size, c.root, c.note FROM tlog.checkpoint c JOIN tlog.incarnation i USING (incarnation)
+    SELECT i.origin, c.size, COALESCE(c.root, ''), COALESCE(c.note, '') FROM tlog.checkpoint c JOIN tlog.incarnation i USING (incarnation)
     ORDER BY c.incarnation, c.size LIMIT %(most)s OFFSET %(offset)s"""
 _COSIGNED = """
-    SELECT i.origin, c.size, c.note, array_agg(s.witness ORDER BY s.witness), array_agg(s.line ORDER BY s.witness)
+    SELECT i.origin, c.size, COALESCE(c.note, ''), array_agg(s.witness ORDER BY s.witness),
+           array_agg(COALESCE(s.line, '') ORDER BY s.witness)
     FROM tlog.cosignature s JOIN tlog.checkpoint c USING (incarnation, size) JOIN tlog.incarnation i USING (incarnation)
     GROUP BY 1, 2, 3 ORDER BY 1, 2"""
 _CONTRADICTIONS = "SELECT witness, size, ours, theirs FROM tlog.contradiction ORDER BY incarnation, seen_at"
-_OTHERS = "SELECT note FROM tlog.checkpoint ORDER BY sealed_at DESC LIMIT %(most)s"
+_OTHERS = "SELECT COALESCE(note, '') FROM tlog.checkpoint ORDER BY sealed_at DESC LIMIT %(most)s"
 _NEAREST = "SELECT note FROM tlog.checkpoint WHERE incarnation = %(log)s AND size >= %(size)s ORDER BY size LIMIT 1"
-_TILE = """
-    SELECT substr(hashes, 1, %(length)s) FROM tlog.tile WHERE incarnation = %(log)s AND level = %(level)s AND number = %(tile)s"""

@@ -77,20 +77,27 @@ def _stream_ends(scene: Scene, last_sequences: dict[int, int]) -> Iterator[Diffe
             yield Difference("stream-end", feed=name, expected=expected, last=last)
         elif last_batched + 1 != expected:
             yield Difference("batch-end", feed=name, expected=expected, last=last_batched)
+    # Streams that came after their rows were read have events behind the head alone.
+    for stream_id in last_sequences.keys() - {row[0] for row in streams}:
+        yield Difference("stream-missing", stream=stream_id, last=last_sequences[stream_id])
     gaps = scene.rows(_BATCH_GAPS)
     scene.checked.holes += len(gaps)
     for stream, sequence in gaps:
         yield Difference("batch-gap", stream=stream, sequence=sequence)
 
 
+# Beyond so many numbers a stream has none: what is compared with them could not even be computed.
+_MOST = 1 << 53
 _HEAD = """
-    SELECT (SELECT max(position) FROM journal.history), h.position, h.recorded_at = e.recorded_at
+    SELECT (SELECT max(position) FROM journal.history), h.position,
+           CASE WHEN e.position IS NOT NULL THEN COALESCE(h.recorded_at = e.recorded_at, false) END
     FROM journal.head h LEFT JOIN journal.history e USING (position)"""
 # Each is one statement, which sees an event and what is beside it together, whatever is appended meanwhile.
 _STRAY_EVENTS = "SELECT position, (SELECT position FROM journal.head) FROM journal.history WHERE position < 1 LIMIT 10"
-_STRAY_BATCHES = """
+_STRAY_BATCHES = f"""
     SELECT stream_id, first_sequence, first_position FROM journal.batch
-    WHERE first_position NOT BETWEEN 1 AND (SELECT position FROM journal.head) LIMIT 10"""
+    WHERE (first_position BETWEEN 1 AND (SELECT position FROM journal.head) AND first_sequence BETWEEN -1 AND {_MOST}
+           AND last_sequence BETWEEN first_sequence AND {_MOST}) IS NOT TRUE LIMIT 10"""  # noqa: S608 (our own text)
 _STRAY_CORRECTIONS = """
     SELECT (SELECT name FROM journal.stream s WHERE s.stream_id = c.stream_id), sequence, position FROM journal.correction c
     WHERE position NOT BETWEEN 1 AND (SELECT position FROM journal.head) LIMIT 10"""
@@ -100,18 +107,19 @@ _STRAY_TOKENS = "SELECT position FROM journal.redeemed_token WHERE position NOT 
 # all its positions, runs in order are events in order, and there are few to sort. By stream: how many events, from which number to which,
 # how many runs do not follow the one before, and whether each run is whole and does not go back in time.
 _PAGE = """
-    SELECT stream_id, sum(count)::bigint, min(lowest), max(highest), count(*) FILTER (WHERE lowest <> before + 1),
-           bool_and(count = highest - lowest + 1 AND COALESCE(recorded_at >= recorded_before, true))
+    SELECT stream_id, sum(count)::bigint, min(lowest), max(highest), count(*) FILTER (WHERE lowest <> before::numeric + 1),
+           bool_and(COALESCE(count = highest - lowest::numeric + 1, false) AND COALESCE(recorded_at >= recorded_before, true))
     FROM (SELECT *, lag(highest) OVER (PARTITION BY stream_id ORDER BY first) AS before,
                  lag(recorded_at, 1, (SELECT e.recorded_at FROM journal.history e WHERE e.position = %(after)s)) OVER (ORDER BY first)
                      AS recorded_before
           FROM (SELECT stream_id, recorded_at, count(*), min(sequence) AS lowest, max(sequence) AS highest, min(position) AS first
                 FROM journal.history WHERE position > %(after)s AND position <= %(through)s
-                GROUP BY stream_id, recorded_at, sequence - position) r) r
+                GROUP BY stream_id, recorded_at, sequence::float8 - position) r) r
     GROUP BY stream_id ORDER BY stream_id"""
 # A page by stream, event by event: how many, from which number to which, and how many do not follow the one before them.
 _RUNS = """
-    SELECT stream_id, count(*), min(sequence), max(sequence), count(*) FILTER (WHERE sequence <> before + 1) FROM (
+    SELECT stream_id, count(*), min(sequence), max(sequence),
+           count(*) FILTER (WHERE sequence <> before::numeric + 1) + count(*) - count(sequence) FROM (
         SELECT stream_id, sequence, lag(sequence) OVER (PARTITION BY stream_id ORDER BY position) AS before
         FROM journal.history WHERE position > %(after)s AND position <= %(through)s) e
     GROUP BY stream_id ORDER BY stream_id"""

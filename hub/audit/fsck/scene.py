@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 from google.protobuf.message import DecodeError
+from psycopg.pq import TransactionStatus
 
 from hub.audit.fsck.differences import Difference
 from hub.journal.archived import HISTORY, Run, recalled
@@ -143,4 +144,6 @@ class Scene:
         try:
             return self.rows(statement, **values)
         finally:
-            self.connection.execute("SET ROLE hub_projector")
+            # In a transaction that has failed the role is taken back with it.
+            if self.connection.info.transaction_status is not TransactionStatus.INERROR:
+                self.connection.execute("SET ROLE hub_projector")

@@ -119,4 +119,4 @@ _AGGREGATES = """
     FROM journal.stream s
     JOIN LATERAL (SELECT * FROM journal.batch b WHERE b.stream_id = s.stream_id ORDER BY b.first_sequence LIMIT 1) b ON true
     JOIN journal.event e ON e.position = b.first_position
-    WHERE s.stream_id > %(after)s AND s.stream_id <= %(through)s AND NOT s.is_feed"""
+    WHERE s.stream_id > %(after)s AND s.stream_id <= %(through)s AND s.is_feed IS NOT TRUE"""

@@ -18,11 +18,12 @@ from hub.bench.tampering.key_kinds import KEY_BUNDLES, KEYS
 from hub.bench.tampering.kinds import BESIDE_THE_JOURNAL, Attack, Kind
 from hub.bench.tampering.log_kinds import LOG
 from hub.bench.tampering.receipt_kinds import RECEIPTS, audited
+from hub.bench.tampering.schema_kinds import SCHEMA
 from hub.config import Config
 from hub.projections import PROJECTIONS
 from hub.tlog.policy import PolicyRefused, parse
 
-ALL = tuple(sorted(EVENTS + BESIDE_THE_JOURNAL + INDEX + LOG + RECEIPTS + KEYS, key=lambda kind: kind.number))
+ALL = tuple(sorted(EVENTS + BESIDE_THE_JOURNAL + INDEX + LOG + RECEIPTS + KEYS + SCHEMA, key=lambda kind: kind.number))
 ALL_BUNDLES = BUNDLES + KEY_BUNDLES
 
 Report = Callable[[str], None]

@@ -32,9 +32,18 @@ def buckets_of_the_index_changed(attack: Attack) -> None:
     attack.change("UPDATE tlog.index_epoch SET group_roots = %s WHERE tree_size = %s", forged, tree_size)
 
 
+def bucket_hash_of_the_index_changed(attack: Attack) -> None:
+    """Changes a hash of a bucket that proofs are made with, and nothing else."""
+    number, hashes = attack.one_of("SELECT number, hashes FROM tlog.index_group ORDER BY 1")
+    at = attack.chance.randrange(len(hashes))
+    forged = hashes[:at] + bytes([hashes[at] ^ 1]) + hashes[at + 1 :]
+    attack.change("UPDATE tlog.index_group SET hashes = %s WHERE number = %s", forged, number)
+
+
 _LOG = "--tlog"
 INDEX = (
     Kind(17, "index-root-differs", event_left_out_of_the_index, _LOG),
     Kind(17, "index-groups", buckets_of_the_index_changed, _LOG),
+    Kind(17, "index-groups", bucket_hash_of_the_index_changed, _LOG),
     Kind(18, "index-epoch", index_of_another_size, _LOG),
 )

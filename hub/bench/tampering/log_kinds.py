@@ -21,7 +21,7 @@ def leaf_changed(attack: Attack) -> None:
     attack.change("UPDATE journal.event SET leaf = %s WHERE position = %s", attack.some_bytes(32), position)
 
 
-def _content_changed(attack: Attack, before: int) -> int:
+def content_changed(attack: Attack, before: int) -> int:
     """Changes what an event says and gives the row the leaf that belongs to it; returns the position."""
     statement = "SELECT position FROM journal.event WHERE kind = 'transit_journey_completed' AND position < %s ORDER BY 1"
     position = int(attack.one_of(statement, before)[0])
@@ -32,7 +32,7 @@ def _content_changed(attack: Attack, before: int) -> int:
 
 def leaf_rewritten_with_its_row(attack: Attack) -> None:
     """Changes an event, and its leaf with it."""
-    _content_changed(attack, 2**62)
+    content_changed(attack, 2**62)
 
 
 def tile_changed(attack: Attack) -> None:
@@ -61,7 +61,7 @@ def grown_again(attack: Attack) -> tree.Appender:
 
 def tree_rewritten_with_its_row(attack: Attack) -> None:
     """Changes an event, its leaf, and every tile of the tree."""
-    _content_changed(attack, _sizes(attack)[-1])
+    content_changed(attack, _sizes(attack)[-1])
     grown_again(attack)
 
 
@@ -83,7 +83,7 @@ def _sign_again(attack: Attack, sizes: list[int]) -> None:
 def history_forked(attack: Attack) -> None:
     """Rewrites an event with the whole tree, and has the log sign its newest head again; the earlier ones stay."""
     sizes = _sizes(attack)
-    _content_changed(attack, sizes[-2])
+    content_changed(attack, sizes[-2])
     grown_again(attack)
     _sign_again(attack, sizes[-1:])
 
@@ -91,7 +91,7 @@ def history_forked(attack: Attack) -> None:
 def all_signed_again_with_stolen_keys(attack: Attack) -> None:
     """Rewrites an event with the whole tree and signs every head again; the witnesses' lines are gone. A witness kept what it saw."""
     sizes = _sizes(attack)
-    _content_changed(attack, sizes[-1])
+    content_changed(attack, sizes[-1])
     grown_again(attack)
     _sign_again(attack, sizes)
     attack.change("DELETE FROM tlog.cosignature")
@@ -101,7 +101,7 @@ def all_signed_again_with_stolen_keys(attack: Attack) -> None:
 def witness_lines_kept_over_a_new_history(attack: Attack) -> None:
     """The same, with the witnesses' lines left where they were."""
     sizes = _sizes(attack)
-    _content_changed(attack, sizes[-1])
+    content_changed(attack, sizes[-1])
     grown_again(attack)
     _sign_again(attack, sizes)
 
