@@ -9,7 +9,7 @@ from hub.audit.bundle_file import BLOCK, as_json, header
 from hub.domain.errors import HubError
 from hub.journal import envelope
 
-MOST_MEMBER_BYTES, MOST_MEMBERS = 1 << 28, 1_000_000
+MOST_MEMBER_BYTES, MOST_MEMBERS, MOST_JSON_BYTES = 1 << 28, 1_000_000, 1 << 24
 _KINDS = {
     tarfile.LNKTYPE: "TAR_LINK",
     tarfile.SYMTYPE: "TAR_LINK",
@@ -126,6 +126,8 @@ def _named(block: bytes) -> tuple[str, int]:
 
 def read_json(data: bytes, refusal: str) -> dict[str, Any]:
     """Reads JSON that is written in the one way that a bundle has it."""
+    if len(data) > MOST_JSON_BYTES:
+        raise BundleRefused("TAR_TOO_LARGE", refusal)
     try:
         said = json.loads(data)
         is_same = isinstance(said, dict) and as_json(said) == data

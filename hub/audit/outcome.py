@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from hub.audit.bundle_file import as_json as canonical
 from hub.domain.errors import HubError
+from hub.words.visible import UNSEEN
 
 # An outcome is written in the first form that has all that is in it, so that what was written before is still written so.
 FORMATS: Mapping[str, tuple[str, ...]] = {
@@ -26,7 +27,6 @@ MOST_COLUMNS, MOST_ROWS, MOST_OF_A_KIND, MOST_FACTS = 12, 1_000, 1_000, 10_000
 MOST_DEPTH = 8
 # The years 1900 and 10000: what is outside has no date to show.
 FIRST_US, END_US = -2_208_988_800_000_000, 253_402_300_800_000_000
-_UNSEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 
 Reader = Callable[[Any, str], Any]
 
@@ -178,7 +178,7 @@ def _line(value: Any, at: str) -> str:
 def _seen(value: str, at: str) -> str:
     if len(value) > MOST_CHARACTERS:
         raise OutcomeTooLarge(at)
-    if any(unicodedata.category(character) in _UNSEEN for character in value):
+    if any(unicodedata.category(character) in UNSEEN for character in value):
         raise OutcomeMalformed(at)
     return value
 

@@ -22,6 +22,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -33,7 +34,8 @@ AUDIT_REQUESTED, AUDIT_DELIVERED = 620, 624
 # Those of events about keys, with where they have the key's id, its public half, its algorithm, and whose it is.
 KEY_KINDS = {b"receipt_key_taken_up": 610, b"receipt_key_retired": 611, b"participant_signing_key_registered": 600}
 # Where an event has the card that it is about, its other identifiers, and what is kept of a batch; and a card its kind and its key.
-EVENT_CARD, EVENT_ALIASES, EVENT_SENT, CARD_KIND, CARD_KEY, CARD_NO = 4, 5, 17, 2, 4, 1
+EVENT_CARD, EVENT_ALIASES, EVENT_SENT, FIRST_KIND = 4, 5, 17, 100
+CARD_KIND, CARD_CLEAR, CARD_KEY, CARD_NO = 2, 3, 4, 1
 # Only what issuers report of a card's life ties an identifier to its number.
 TYING_KINDS = frozenset(
     b"app_locked app_unlocked application_rejected bank_account_activated bank_account_closed bank_account_expired"
@@ -45,7 +47,7 @@ TYING_KINDS = frozenset(
     b" transit_purse_activated transit_purse_closed transit_purse_delisted transit_purse_hotlisted transit_purse_loaded"
     b" transit_purse_migrated".split()
 )
-MOST_MEMBER, MOST_MEMBERS, MOST_PATH = 1 << 28, 1_000_000, 63
+MOST_MEMBER, MOST_MEMBERS, MOST_JSON, MOST_PATH = 1 << 28, 1_000_000, 1 << 24, 63
 BEIJING = timezone(timedelta(hours=8))
 
 
@@ -476,7 +478,9 @@ def root_of(size: int, leaves: Iterator[tuple[int, bytes]], proof: Iterator[byte
     def node(first: int, end: int) -> bytes:
         nonlocal following
         if following is None or following[0] >= end:
-            return next(proof, b"")
+            found = next(proof, None)
+            expect(found is not None, "ROOT_DIFFERS", "hashes are missing")
+            return found or b""
         if end - first == 1:
             leaf, following = following[1], next(leaves, None)
             return leaf
@@ -579,48 +583,100 @@ def _entry(part: bytes, at: int) -> tuple[Entry, int]:
     return Entry(position, recorded_us, sequence, stream, kind, hashlib.sha256(b"\0" + raw).digest(), data), end
 
 
-def fields_of(data: bytes) -> Iterator[tuple[int, Any]]:
-    """Yields (number, value) of a protobuf message: an integer or bytes."""
+_MOST_DEPTH, _ALL_BITS, _ENUM_BITS = 100, (1 << 64) - 1, (1 << 32) - 1
 
+
+def fields_of(data: bytes) -> Iterator[tuple[int, int, Any]]:
+    """Yields (number, wire type, value) of a protobuf message, an integer or bytes each, exactly as protobuf reads them."""
     at = 0
 
-    def varint() -> int:
+    def varint(most: int) -> int:
         nonlocal at
-        value = shift = 0
-        while True:
+        value = 0
+        for shift in range(0, 7 * most, 7):
             byte, at = data[at], at + 1
-            value, shift = value | (byte & 127) << shift, shift + 7
+            value |= (byte & 127) << shift
             if byte < 128:
-                return value
+                return value & _ALL_BITS
+        raise IndexError
 
+    within: list[int] = []
     try:
         while at < len(data):
-            number, wire = divmod(varint(), 8)
+            number, wire = divmod(varint(5), 8)
+            value: Any = None
             if wire == 0:
-                yield number, varint()
-                continue
-            size = {1: 8, 5: 4}.get(wire) or varint()
-            expect(wire in (1, 2, 5) and at + size <= len(data), "ENTRY_MALFORMED", "content")
-            yield number, data[at : at + size]
-            at += size
+                value = varint(10)
+            elif wire in (1, 2, 5):
+                size = {1: 8, 5: 4}[wire] if wire != 2 else varint(5)
+                value, at = data[at : at + size], at + size
+            elif wire == 3:
+                within.append(number)
+            is_right = 0 < number < 1 << 29 and wire < 6 and at <= len(data) and len(within) <= _MOST_DEPTH
+            if not is_right or (wire == 4 and (not within or within.pop() != number)):
+                raise IndexError
+            if value is not None and not within:
+                yield number, wire, value
+        if within:
+            raise IndexError
     except IndexError:
         raise Refused("ENTRY_MALFORMED", "content") from None
 
 
-def arm_of(entry: Entry, number: int) -> dict[int, Any]:
-    """Returns the fields of the message of a kind in an opened entry."""
+class Message:
+    """A message as protobuf reads it: the last value of a field counts, one of another type than the field's is passed over."""
+
+    def __init__(self, data: bytes) -> None:
+        """Raises Refused."""
+        self._fields = list(fields_of(data))
+
+    def number(self, field: int, bits: int = _ALL_BITS) -> int:
+        """Returns an unsigned integer, 0 where there is none."""
+        return next((value & bits for number, wire, value in reversed(self._fields) if (number, wire) == (field, 0)), 0)
+
+    def all(self, field: int) -> list[bytes]:
+        """Returns each value of a field of bytes or of messages."""
+        return [value for number, wire, value in self._fields if (number, wire) == (field, 2)]
+
+    def data(self, field: int) -> bytes:
+        """Returns bytes, b"" where there are none."""
+        return (self.all(field) or [b""])[-1]
+
+    def text(self, field: int) -> str:
+        """Returns a text, which is UTF-8."""
+        try:
+            return self.data(field).decode()
+        except UnicodeDecodeError:
+            raise Refused("ENTRY_MALFORMED", "text") from None
+
+    def message(self, field: int) -> "Message":
+        """Returns a message, an empty one where there is none; said in several parts, it is all of them."""
+        return Message(b"".join(self.all(field)))
+
+    @property
+    def kinds(self) -> list[tuple[int, bytes]]:
+        """Which kinds of event the message says that it is: the last one counts, all that is said of it in a row together."""
+        return [(number, value) for number, wire, value in self._fields if wire == 2 and number >= FIRST_KIND]
+
+    @property
+    def card_key(self) -> bytes:
+        """Of a reference to a card: the hub's key, b"" where it has the identifier itself instead, or nothing."""
+        said = [(number, value) for number, wire, value in self._fields if wire == 2 and number in (CARD_CLEAR, CARD_KEY)]
+        return said[-1][1] if said and said[-1][0] == CARD_KEY else b""
+
+
+def arm_of(entry: Entry, number: int) -> Message:
+    """Returns the message of a kind in an opened entry."""
     expect(entry.data is not None, "CONTENT_MISSING", f"position {entry.position}")
-    assert entry.data is not None
-    found = [value for field, value in fields_of(entry.data) if field == number]
-    expect(len(found) == 1 and isinstance(found[0], bytes), "QUESTION_DIFFERS", f"position {entry.position} is of another kind")
-    return dict(fields_of(found[0]))
+    last_first = Message(entry.data or b"").kinds[::-1]
+    own = [value for _, value in takewhile(lambda said: said[0] == number, last_first)]
+    expect(bool(own), "QUESTION_DIFFERS", f"position {entry.position} is of another kind")
+    return Message(b"".join(reversed(own)))
 
 
 def card_of(entry: Entry) -> bytes:
     """Returns the key of the card that an opened entry is about, b"" if it is about none."""
-    cards = [value for field, value in fields_of(entry.data or b"") if field == EVENT_CARD and isinstance(value, bytes)]
-    keys = [value for card in cards for field, value in fields_of(card) if field == CARD_KEY and isinstance(value, bytes)]
-    return keys[0] if len(keys) == 1 else b""
+    return Message(entry.data or b"").message(EVENT_CARD).card_key
 
 
 # --- what was asked, and whether all of it is there ------------------------------------------------------------------------------------
@@ -657,7 +713,7 @@ class Indexed(NamedTuple):
         """The name of the key in the index."""
         return hashed(b"chuanyu-index/1" if self.what == "card" else b"chuanyu-index-person/1", self.key)
 
-    def check(self, published: dict[int, Any], leaves: list[bytes]) -> None:
+    def check(self, published: Message, leaves: list[bytes]) -> None:
         """Checks that the published root has exactly this chain of leaves for the key, or none."""
         chain = bytes(32)
         for leaf in leaves:
@@ -672,11 +728,13 @@ class Indexed(NamedTuple):
         node = hashed(b"\0", self.bucket)
         for height, sibling in enumerate(self.path):
             node = hashed(b"\1", sibling, node) if number >> height & 1 else hashed(b"\1", node, sibling)
-        expect(published.get(2) == node and published.get(3) == 1, "INDEX_WRONG", "root")
+        expect(published.data(2) == node and published.number(3, _ENUM_BITS) == 1, "INDEX_WRONG", "root")
 
 
 def canonical(data: bytes, name: str, keys: set[str] | None = None) -> dict[str, Any]:
     """Reads JSON that is written in the one way that the hub writes it."""
+    # Once read, it takes twenty times as much memory.
+    expect(len(data) <= MOST_JSON, "TAR_TOO_LARGE", name)
     try:
         said = json.loads(data)
         is_same = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode() + b"\n" == data
@@ -767,13 +825,12 @@ class Batches:
         if entry.kind not in KEY_KINDS or entry.data is None:
             return False
         said = arm_of(entry, KEY_KINDS[entry.kind])
-        text = {number: value.decode(errors="replace") for number, value in said.items() if number in (1, 2) and isinstance(value, bytes)}
-        stream, name = RECEIPT_BOOK, text.get(1, "")
+        stream, name = RECEIPT_BOOK, said.text(1)
         if entry.kind == b"participant_signing_key_registered":
             stream = str(uuid.uuid5(uuid.NAMESPACE_URL, name)).encode()
-            self.senders[text.get(2, "")] = (name, said.get(3, 0), said.get(4, b""))
+            self.senders[said.text(2)] = (name, said.number(3, _ENUM_BITS), said.data(4))
         elif entry.kind == b"receipt_key_taken_up":
-            self.keys[name] = (said.get(3, b""), entry.recorded_us)
+            self.keys[name] = (said.data(3), entry.recorded_us)
         else:
             self.ended[name] = entry.recorded_us
         expect(entry.stream == stream, "QUESTION_DIFFERS", f"position {entry.position} is about a key, elsewhere")
@@ -791,12 +848,9 @@ class Batches:
         self.places.setdefault(feed, array("q")).extend((entry.position, entry.recorded_us))
         # The field is rare and its tag is two bytes: most events need not be read for it.
         if b"\x8a\x01" in entry.data:
-            for field, value in fields_of(entry.data):
-                if field == EVENT_SENT and isinstance(value, bytes):
-                    kept = dict(fields_of(value))
-                    if kept.get(2):
-                        self.ends[feed, entry.sequence] = Sent(kept.get(1, 0), kept[2], kept.get(3, b"").decode(errors="replace"),
-                                                               kept.get(4, b""))  # fmt: skip
+            kept = Message(entry.data).message(EVENT_SENT)
+            if kept.data(2):
+                self.ends[feed, entry.sequence] = Sent(kept.number(1), kept.data(2), kept.text(3), kept.data(4))
 
     def check(self, parts: Iterable[tuple[str, bytes]], origin: str, say: Say) -> None:
         """Checks the members of `receipts/`: each number that is shown has its receipt, or it is said that it has none."""
@@ -806,7 +860,7 @@ class Batches:
         for item in _receipt_items(parts):
             said = Receipt.parse(item["text"]) if "text" in item else None
             feed, first, last = (said.feed, said.first, said.last) if said else (item["feed"], item["first"], item["last"])
-            expect((feed, last) > before, "RECEIPT_MALFORMED", "order")
+            expect(feed > before[0] or (feed == before[0] and first > before[1]), "RECEIPT_MALFORMED", "order")
             before, name = (feed, last), f"{feed} {first}-{last}"
             numbers = self.numbers.get(feed, array("q"))
             low, high = bisect_left(numbers, first), bisect_right(numbers, last)
@@ -954,7 +1008,7 @@ class Keyed:
     def _complete(self, one: Indexed, say: Say) -> None:
         published = self.found[one.published]
         said = arm_of(published, INDEX_PUBLISHED)
-        tree_size = said.get(1, 0)
+        tree_size = said.number(1)
         expect(published.stream == b"hub.index" and 0 < tree_size <= one.published, "INDEX_WRONG", f"position {one.published}")
         expect(all(position < tree_size for position in one.positions), "INDEX_WRONG", "a position beyond the index")
         one.check(said, [self.found[position].leaf for position in one.positions])
@@ -974,7 +1028,7 @@ class Keyed:
         said = arm_of(entry, DECISION_MADE)
         expect(entry.stream == b"hub.decisions" and entry.kind == b"decision_made", "QUESTION_DIFFERS", "it is no decision")
         expect(f"card:{card_of(entry).hex()}" in self.question["keys"], "QUESTION_DIFFERS", "the decision is about another card")
-        expect(said.get(5, 0) == as_of < entry.position, "DECISION_DIFFERS", f"as of {as_of}, in the log {said.get(5, 0)}")
+        expect(said.number(5) == as_of < entry.position, "DECISION_DIFFERS", f"as of {as_of}, in the log {said.number(5)}")
         expect(as_of < self.reach, "CARD_INCOMPLETE", f"the index ends before position {as_of}")
         positions = {position for one in self.indexed for position in one.positions}
         for one in self.found.values():
@@ -984,10 +1038,10 @@ class Keyed:
         say(f"答复在位置 {entry.position}，依据位置 {as_of} 时所知", f"decision at position {entry.position}, as of position {as_of}")
         if self.question["rules"]:
             rules = arm_of(self.found[self.question["rules"]], RULES_PUBLISHED)
-            expect(self.question["rules"] < entry.position and rules.get(1) == said.get(6), "RULES_DIFFER")
-            self.archive = rules.get(3, b"")
-            say(f"规则与数据摘要 {said[6].hex()[:16]}…，生效于位置 {self.question['rules']}",
-                f"rules and reference data {said[6].hex()[:16]}…, in effect since position {self.question['rules']}")  # fmt: skip
+            expect(self.question["rules"] < entry.position and rules.data(1) == said.data(6), "RULES_DIFFER")
+            self.archive = rules.data(3)
+            say(f"规则与数据摘要 {said.data(6).hex()[:16]}…，生效于位置 {self.question['rules']}",
+                f"rules and reference data {said.data(6).hex()[:16]}…, in effect since position {self.question['rules']}")  # fmt: skip
 
     def _identifiers(self, card: bytes, until: int, say: Say) -> None:
         """Checks that each identifier that events up to a position tie to the card's number has its proof."""
@@ -996,12 +1050,12 @@ class Keyed:
             entry = self.found[position]
             if position > until or entry.data is None or entry.kind not in TYING_KINDS:
                 continue
-            refs = [dict(fields_of(value)) for wanted in (EVENT_CARD, EVENT_ALIASES) for field, value in fields_of(entry.data)
-                    if field == wanted and isinstance(value, bytes)]  # fmt: skip
-            is_tying = any(field == EVENT_ALIASES for field, _ in fields_of(entry.data))
-            numbers = [ref.get(CARD_KEY, b"") for ref in refs if ref.get(CARD_KIND) == CARD_NO]
-            others = {ref.get(CARD_KEY, b"") for ref in refs if ref.get(CARD_KIND) != CARD_NO}
-            if is_tying and numbers:
+            event = Message(entry.data)
+            aliases = [Message(one) for one in event.all(EVENT_ALIASES)]
+            refs = [event.message(EVENT_CARD), *aliases]
+            numbers = [ref.card_key for ref in refs if ref.number(CARD_KIND, _ENUM_BITS) == CARD_NO]
+            others = {ref.card_key for ref in refs if ref.number(CARD_KIND, _ENUM_BITS) != CARD_NO}
+            if aliases and numbers:
                 tied.append((numbers[0], others))
                 number = numbers[0] if card in others else number
         wanted = {card, number}.union(*(others - {b""} for named, others in tied if named == number))
@@ -1115,35 +1169,38 @@ class Audit:
 
     def __init__(self, question: dict[str, Any], indexed: list[Indexed], size: int) -> None:
         """*question* names the audit."""
-        self.code, self.stream, self.span, self.next, self.delivered = question["code"], b"", (0, 0), 1, dict[int, Any]()
+        self.code, self.stream, self.span, self.next = question["code"], b"", (0, 0), 1
+        self.delivered: Message | None = None
         expect(not indexed, "QUESTION_DIFFERS")
 
     def see(self, entry: Entry) -> None:
         """Takes an entry."""
         self.stream = self.stream or entry.stream
-        expect(entry.stream == self.stream and not self.delivered, "QUESTION_DIFFERS", "of another request")
+        expect(entry.stream == self.stream and self.delivered is None, "QUESTION_DIFFERS", "of another request")
         expect(entry.sequence == self.next, "FEED_INCOMPLETE", f"number {self.next}")
         if self.next == 1:
-            expect(arm_of(entry, AUDIT_REQUESTED).get(1) == self.code.encode(), "QUESTION_DIFFERS", "the request of another audit")
+            expect(arm_of(entry, AUDIT_REQUESTED).text(1) == self.code, "QUESTION_DIFFERS", "the request of another audit")
         if entry.kind == b"audit_delivered":
             self.delivered = arm_of(entry, AUDIT_DELIVERED)
         expect(entry.data is not None, "CONTENT_MISSING", f"position {entry.position}")
+        expect(bool(Message(entry.data or b"").kinds), "QUESTION_DIFFERS", f"position {entry.position} is of no kind")
         self.next, self.span = self.next + 1, (self.span[0] or entry.position, entry.position)
 
     def done(self, say: Say) -> tuple[int, int]:
         """Checks the end; returns the first position and the last."""
-        expect(bool(self.delivered), "FEED_INCOMPLETE", "nothing was delivered")
+        expect(self.delivered is not None, "FEED_INCOMPLETE", "nothing was delivered")
         say(f"审计 {self.code} 自申请至交付共 {self.next - 1} 步", f"audit {self.code}: {self.next - 1} steps from request to delivery")
         return self.span
 
     def check_files(self, files: Iterator[tuple[str, bytes]], say: Say) -> None:
         """Compares the files with the digests that were recorded when they were delivered."""
-        report = self.delivered.get(2, b"")
+        delivered = self.delivered or Message(b"")
+        report = delivered.data(2)
         found = {name: hashlib.sha256(data).digest() for name, data in files}
         reports = [name for name in ("report.html", "report.pdf") if name in found][:1]
         expect(found.keys() <= {"outcome.json", *reports} and (bool(report) or not reports), "MEMBER_UNKNOWN", "audit/")
         expect("outcome.json" in found and (bool(reports) or not report), "MEMBER_MISSING", "audit/")
-        expect(found["outcome.json"] == self.delivered.get(1), "OUTCOME_DIFFERS")
+        expect(found["outcome.json"] == delivered.data(1), "OUTCOME_DIFFERS")
         expect(all(found[name] == report for name in reports), "REPORT_DIFFERS")
         say("审计结果与报告是当时交付的", "the outcome and the report are those that were delivered")
 
@@ -1276,6 +1333,15 @@ def _rules(reader: Members, question: Any, say: Say) -> None:
         say("规则档案与账中摘要相符", "the archive of the rules is the one that the log names")
 
 
+# What would move the cursor of a terminal, or turn the direction of its text: a name in a bundle is not to write the verdict.
+_UNSEEN = re.compile("[\\0-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+
+
+def shown(text: str) -> str:
+    """Returns a line as it is printed: in one line, and with nothing in it that is not seen."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 VERDICTS = {
     VERIFIED: ("通过：依外部信任策略核验无误", "verified under the policy from outside"),
     SELF_CONSISTENT: (
@@ -1312,12 +1378,12 @@ def main(arguments: list[str] | None = None) -> int:
     zh, en = VERDICTS[code]
     if options.json:
         said = {"exit": code, "refused": name, "detail": detail, "checked": lines, "verdict": [zh, en]}
-        sys.stdout.write(json.dumps(said, ensure_ascii=False) + "\n")
+        sys.stdout.write(shown(json.dumps(said, ensure_ascii=False)) + "\n")
         return code
     for line in lines:
-        sys.stdout.write(f"✓ {line[0]}\n  {line[1]}\n")
+        sys.stdout.write(f"✓ {shown(line[0])}\n  {shown(line[1])}\n")
     if detail:
-        sys.stdout.write(f"✗ {detail}\n")
+        sys.stdout.write(f"✗ {shown(detail)}\n")
     sys.stdout.write(f"{'✓' if code == VERIFIED else '✗' if code != SELF_CONSISTENT else '!'} {zh}\n  {en}\n")
     return code
 

@@ -14,6 +14,7 @@ from hub.audit.text_proofs import check_text, is_text
 from hub.commands.options import Json
 from hub.commands.wording import local
 from hub.domain.errors import HubError
+from hub.words.visible import visible
 
 _LOOKED_AT = 1 << 12
 
@@ -46,14 +47,14 @@ def verify(
         with bundle.open("rb") as file:
             verdict = check(file, None if policy is None else policy.read_bytes())
     except BundleRefused as refused:
-        typer.echo(f"✗ {refused}")
+        typer.echo(visible(f"✗ {refused}"))
         if as_json:
             typer.echo(json.dumps({"exit": alone.REFUSED, "refused": refused.name}))
         raise typer.Exit(alone.REFUSED) from None
     for zh, en in verdict.said:
-        typer.echo(f"✓ {zh}\n  {en}")
+        typer.echo(f"✓ {visible(zh)}\n  {visible(en)}")
     for who, at_s in verdict.witnesses.items():
-        typer.echo(f"✓ 见证 witness {who} {local(at_s * 1_000_000)}")
+        typer.echo(visible(f"✓ 见证 witness {who} {local(at_s * 1_000_000)}"))
     code = alone.VERIFIED if verdict.is_trusted else alone.SELF_CONSISTENT
     zh, en = alone.VERDICTS[code]
     typer.echo(f"{'✓' if verdict.is_trusted else '!'} {zh}\n  {en}")
@@ -75,13 +76,13 @@ def _verify_text(path: Path, policy: Path | None, leaf: str, *, as_json: bool) -
     try:
         checked = check_text(path.read_bytes(), policy.read_bytes(), bytes.fromhex(leaf) or None)
     except HubError as refused:
-        typer.echo(f"✗ {type(refused).__name__}: {refused}")
+        typer.echo(visible(f"✗ {type(refused).__name__}: {refused}"))
         if as_json:
             typer.echo(json.dumps({"exit": alone.REFUSED, "refused": type(refused).__name__}))
         raise typer.Exit(alone.REFUSED) from None
-    typer.echo(f"✓ 日志 log {checked.origin}，大小 size {checked.size:,}")
+    typer.echo(visible(f"✓ 日志 log {checked.origin}，大小 size {checked.size:,}"))
     for who, at_s in checked.witnesses.items():
-        typer.echo(f"✓ 见证 witness {who} {local(at_s * 1_000_000)}")
+        typer.echo(visible(f"✓ 见证 witness {who} {local(at_s * 1_000_000)}"))
     if checked.is_included:
         typer.echo(f"✓ 该叶在位置 the leaf is at position {checked.position:,}")
     elif checked.position is not None:

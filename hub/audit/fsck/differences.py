@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from hub.words.visible import visible
+
+_NOTES = ("note", "own")
+
 # One row a code. A field in braces is a value of the difference.
 WORDS = {
     # The order of the journal
@@ -235,12 +239,18 @@ class Difference:
     @property
     def chinese(self) -> str:
         """What is wrong, in Chinese."""
-        return WORDS[self.code][0].format(**self.values)
+        return WORDS[self.code][0].format(**self._shown)
 
     @property
     def english(self) -> str:
         """What is wrong, in English."""
-        return WORDS[self.code][1].format(**self.values)
+        return WORDS[self.code][1].format(**self._shown)
+
+    @property
+    def _shown(self) -> dict[str, Any]:
+        """The values as they are printed: a name that somebody altered is not to write lines of its own; only notes have several."""
+        keep = {name: "\n" if name in _NOTES else "" for name in self.values}
+        return {name: visible(value, keep[name]) if isinstance(value, str) else value for name, value in self.values.items()}
 
     def as_json(self) -> dict[str, Any]:
         """Returns code, place and words, for machines."""
