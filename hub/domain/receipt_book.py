@@ -19,6 +19,10 @@ class ReceiptKeySigns(HubError):
     """The newest key signs receipts; make another one first, by `hub receipts rotate`."""
 
 
+class ReceiptBookAltered(HubError):
+    """The book of the keys of receipts was altered, so no receipt can be made; an operator runs `hub fsck --tlog`. Position:"""
+
+
 class DigestsOpenAlready(HubError):
     """The digests can be opened already."""
 

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import psycopg
 from chuanyu.exchange.v1 import event_pb2, receipts_pb2
+from google.protobuf.message import DecodeError
 
 from hub.domain.errors import ReceiptNotFound
-from hub.domain.receipt_book import BOOK
+from hub.domain.receipt_book import BOOK, ReceiptBookAltered
 from hub.journal.joins import EVENTS_OF
 from hub.journal.reader import events_at
 from hub.runs import Run, joined
@@ -53,18 +54,32 @@ def log_origin(connection: psycopg.Connection, log_name: str) -> str:
 
 
 def known_keys(connection: psycopg.Connection) -> list[KnownKey]:
-    """Returns the keys on record, in the order in which they were taken up."""
+    """Returns the keys on record, in the order in which they were taken up; raises ReceiptBookAltered where the book cannot be followed."""
     found: dict[str, KnownKey] = {}
-    for recorded_at, data in connection.execute(_BOOK, {"book": str(BOOK)}).fetchall():
-        event = event_pb2.Event.FromString(data)
-        if event.HasField("receipt_key_taken_up"):
-            key = event.receipt_key_taken_up
-            found[key.key_id] = KnownKey(key.key_id, key.algorithm, key.public_key, recorded_at, None)
-        elif event.HasField("receipt_key_retired"):
-            ended = event.receipt_key_retired.key_id
-            if ended in found:
-                found[ended] = found[ended]._replace(valid_until=recorded_at)
+    for position, recorded_at, data in connection.execute(_BOOK, {"book": str(BOOK)}).fetchall():
+        if not _follow(found, recorded_at, data):
+            raise ReceiptBookAltered(f"{position}")
     return list(found.values())
+
+
+def _follow(found: dict[str, KnownKey], recorded_at: datetime, data: bytes) -> bool:
+    """Follows one event of the book, and says whether the hub can have written it: each key begins once, and ends once after that."""
+    try:
+        event = event_pb2.Event.FromString(data)
+    except DecodeError:
+        return False
+    if event.HasField("receipt_key_taken_up"):
+        key = event.receipt_key_taken_up
+        is_new = key.key_id not in found
+        found[key.key_id] = KnownKey(key.key_id, key.algorithm, key.public_key, recorded_at, None)
+        return is_new
+    if event.HasField("receipt_key_retired"):
+        ended = found.get(event.receipt_key_retired.key_id)
+        if ended is None or ended.valid_until is not None:
+            return False
+        found[ended.key_id] = ended._replace(valid_until=recorded_at)
+        return True
+    return event.HasField("digests_opened")
 
 
 def opened_after(connection: psycopg.Connection) -> int | None:
@@ -149,7 +164,7 @@ def _placed(rows: Iterable[tuple[Run, int]], first: int, end: int) -> Iterator[R
 
 
 _BOOK = f"""
-    SELECT e.recorded_at, e.data FROM journal.stream s {EVENTS_OF}
+    SELECT e.position, e.recorded_at, e.data FROM journal.stream s {EVENTS_OF}
     WHERE s.name = %(book)s ORDER BY e.sequence"""  # noqa: S608 (our own text)
 _OPENED = f"""
     SELECT e.position FROM journal.stream s {EVENTS_OF}

@@ -107,6 +107,12 @@ def signers_at(keys: LogKeys, sets: Sequence[KeySet], origin: str, size: int) ->
     return tuple(found)
 
 
+def not_ended(sets: Iterable[KeySet], keys: Iterable[VerifierKey], size: int) -> list[VerifierKey]:
+    """Returns the keys without those of which the record says that they do not count at a size; what it does not know of counts."""
+    others = {public for one in sets if not one.within.first <= size < one.within.end for _, public in one.keys}
+    return [key for key in keys if key.public not in others]
+
+
 def ends(sets: Iterable[KeySet]) -> list[int]:
     """Returns the sizes of the last trees that sets sign: each is signed, or a set would end without a tree that says so."""
     return sorted({one.within.end - 1 for one in sets if one.within.end != Within().end})

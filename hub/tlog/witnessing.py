@@ -18,6 +18,7 @@ from hub.telemetry import names
 from hub.tlog import add_checkpoint, contradictions, note, store, tree, web
 from hub.tlog.add_checkpoint import Request
 from hub.tlog.cosignatures import check
+from hub.tlog.key_book import KeySet, known_sets, not_ended
 from hub.tlog.note import Checkpoint, Note, VerifierKey
 from hub.tlog.policy import Policy
 from hub.tlog.store import Incarnation, Sealed
@@ -40,8 +41,11 @@ class Seen(NamedTuple):
     is_own: bool
 
 
-def last_seen(url: str, origin: str, keys: Sequence[VerifierKey]) -> Seen | None:
-    """Asks a witness for what it cosigned last of a log, None if it knows nothing of it; raises Unreachable, NoteRefused and the like."""
+def last_seen(url: str, origin: str, keys: Sequence[VerifierKey], sets: Sequence[KeySet] = ()) -> Seen | None:
+    """Asks a witness for what it cosigned last of a log, None if it knows nothing of it; raises Unreachable, NoteRefused and the like.
+
+    A key that does not count at its size by the *sets* on record is nobody's: who stole it after its end can sign what he likes.
+    """
     answer = web.call(f"{url.rstrip('/')}/{sha256(origin.encode()).hexdigest()}/checkpoint", most_bytes=MOST_ANSWER_BYTES)
     if answer.status == 404:
         return None
@@ -50,7 +54,7 @@ def last_seen(url: str, origin: str, keys: Sequence[VerifierKey]) -> Seen | None
     signed = note.parse(answer.body)
     head = Checkpoint.parse(signed.text)
     # Any of the keys will do: each is the log's alone.
-    own = [line for key in keys for line in signed.of(key) if check(key, signed.text, line)]
+    own = [line for key in not_ended(sets, keys, head.size) for line in signed.of(key) if check(key, signed.text, line)]
     return Seen(url, signed, head, bool(own) and head.origin == origin)
 
 
@@ -173,7 +177,7 @@ class Rounds:
 
     def _examine(self, url: str) -> None:
         """Compares what a witness cosigned last with the log as it is by now; keeps both notes where they contradict each other."""
-        seen = last_seen(url, self._incarnation.origin, self._keys)
+        seen = last_seen(url, self._incarnation.origin, self._keys, known_sets(self._connection))
         ours = store.newest_checkpoint(self._connection, self._incarnation.number)
         if seen is None or not seen.is_own or ours is None:
             self._count(url, REFUSED, "it shows no checkpoint that this log signed")

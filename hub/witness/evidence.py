@@ -17,6 +17,8 @@ from hub.tlog.note import Checkpoint, Note, VerifierKey
 from hub.witness.folder import WatchedLog, write
 
 FORMAT = "chuanyu-evidence/1"
+# Anybody can send a wrong proof with a checkpoint of the log: more of that says no more, and must not fill the disk.
+MOST_UNPROVED = 16
 
 
 class Kind(StrEnum):
@@ -96,10 +98,13 @@ def contradiction(log: WatchedLog, first: Note, second: Note) -> Kind | None:
 
 
 def keep(directory: Path, log: WatchedLog, kind: Kind, notes: Sequence[Note], now_s: int) -> Path:
-    """Writes evidence, once for each pair of texts, and returns the file."""
+    """Writes evidence, once for each pair of texts, and returns the file; of what is unproved only so much, and then the first of it."""
     first, second = [log.signatures(one) for one in notes]
     name = sha256(kind.value.encode() + b"\0" + first.text.encode() + b"\0" + second.text.encode()).hexdigest()[:16]
     path = directory / f"{kind.value}-{name}.json"
+    unproved = sorted(directory.glob(f"{Kind.UNPROVED.value}-*.json")) if kind is Kind.UNPROVED else []
+    if len(unproved) >= MOST_UNPROVED:
+        return path if path in unproved else unproved[0]
     if not path.exists():
         keys = tuple(party.key.text for party in log.parties)
         write(path, Evidence(kind, log.origin, now_s, (first, second), keys).format())

@@ -97,6 +97,7 @@ CHINESE = {
     "LogKeysAlone": "没有其他日志密钥；请先用 `hub seal --take-up-keys` 另造一组。",
     "ReceiptUnreadable": "不是本版本认识的回执。",
     "ReceiptNotFound": "给不出回执：该编号未入账，或入账时尚无回执。",
+    "ReceiptBookAltered": "回执密钥登记簿被改动，给不出回执；请运维人员运行 `hub fsck --tlog`。",
     "DigestsClosed": "本库的摘要用同一密钥，不交给任何人；由运维人员执行 `hub receipts open-digests`。",
     "DigestsOpenAlready": "摘要已可开启。",
     "NotPermitted": "该参与方无权询问此内容。",

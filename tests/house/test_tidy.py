@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_LINES_OF_THE_SPINE = 300, 50, 1_700
 # What a stranger reads and runs by itself is one file, and long.
-ALONE = {"hub/audit/verify.py": 1_350}
+ALONE = {"hub/audit/verify.py": 1_400}
 # Made of titles, reasons and rules: what a reason says to a card holder is not the project's own prose.
 GENERATED = {"docs/acceptance.md", "docs/roles.md", "docs/scenarios.md"}
 

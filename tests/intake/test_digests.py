@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from chuanyu.exchange.v1 import feed_service_pb2
+from chuanyu.exchange.v1 import event_pb2, feed_service_pb2, receipts_pb2
 from psycopg import pq
 from typer.testing import CliRunner
 
@@ -17,7 +17,7 @@ from hub.admin import receipts as desk
 from hub.cli import app
 from hub.domain.errors import SequenceConflict
 from hub.domain.event_rules import Context
-from hub.domain.receipt_book import DigestsOpenAlready, ReceiptKeySigns, ReceiptKeyUnknown
+from hub.domain.receipt_book import DigestsOpenAlready, ReceiptBookAltered, ReceiptKeySigns, ReceiptKeyUnknown
 from hub.domain.reference import load
 from hub.domain.roles import every_role, rights_of
 from hub.intake.batch import Intake
@@ -150,3 +150,21 @@ def test_keys_of_receipts_are_rotated_and_retired_by_commands(dsn: str, tmp_path
     assert begin(dsn, tmp_path / "keys")
     with psycopg.connect(dsn) as connection:
         assert len(known_keys(connection)) == 2
+        # A book that was altered is said to be, by the place: no receipt is made with what is left of it.
+        began, _, ended = [
+            row[0] for row in connection.execute("SELECT position FROM journal.event WHERE kind LIKE 'receipt_key%' ORDER BY 1")
+        ]
+        stranger = event_pb2.Event(receipt_key_retired=receipts_pb2.ReceiptKeyRetired(key_id="0" * 16)).SerializeToString()
+        of_no_kind = event_pb2.Event().SerializeToString()
+        for position, data in ((ended, stranger), (ended, b"\xff"), (ended, of_no_kind), (began, of_no_kind), (began, b"\xff")):
+            connection.execute("UPDATE journal.event SET data = %s WHERE position = %s", (data, position))
+            with pytest.raises(ReceiptBookAltered) as refused:
+                known_keys(connection)
+            assert str(refused.value).endswith(f" {ended if data == stranger else position}")
+            connection.rollback()
+        connection.execute(
+            "UPDATE journal.event SET data = (SELECT data FROM journal.event WHERE position = %s) WHERE position = %s", (began, began + 1)
+        )
+        with pytest.raises(ReceiptBookAltered):
+            known_keys(connection)
+        connection.rollback()

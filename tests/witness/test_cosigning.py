@@ -11,7 +11,7 @@ from hub.tlog.cosignatures import check_note, sign_note
 from hub.tlog.note import Checkpoint, Note, Signature
 from hub.witness import evidence, folder
 from hub.witness.cosigning import Answer, Cosigner
-from hub.witness.evidence import Kind
+from hub.witness.evidence import MOST_UNPROVED, Kind
 from hub.witness.folder import Folder, FolderBusy, FolderMissing, FolderTaken, KeysOpen, LogKeyUnfit, LogKnown, StateDoubtful
 from tests.witness.signed_log import NOW_S, ORIGIN, SignedLog
 
@@ -97,6 +97,18 @@ def test_another_history_is_not_cosigned_and_kept(made: Folder, cosigner: Cosign
     assert (answer.status, "does not begin with" in answer.body) == (422, True)
     assert kinds_of(made) == [Kind.UNPROVED]
     assert cosigner.add(log.request(200, 300)).status == 200
+
+
+def test_wrong_proofs_of_a_stranger_do_not_fill_the_disk(made: Folder, cosigner: Cosigner, log: SignedLog) -> None:
+    # Who reads the log's checkpoints can send each with a wrong proof.
+    assert cosigner.add(log.request(0, 200)).status == 200
+    for size in range(201, 203 + MOST_UNPROVED):
+        body = Request(200, (bytes(32),), log.note(size)).format()
+        assert [cosigner.add(body).status, cosigner.add(body).status] == [422, 422]
+    assert kinds_of(made) == [Kind.UNPROVED] * MOST_UNPROVED
+    # What cannot be denied is kept all the same.
+    cosigner.add(log.forked(150).grow(200, b"cq.usage").request(200, 200))
+    assert Kind.SPLIT_VIEW in kinds_of(made)
 
 
 def test_what_is_not_a_request_is_refused_by_name(cosigner: Cosigner, log: SignedLog) -> None:

@@ -68,7 +68,7 @@ class AuditService:
         return protos.GetConsistencyProofResponse(first=_as_message(old), second=_as_message(new), path=path)
 
     async def get_receipt(self, request: protos.GetReceiptRequest, caller: Caller) -> protos.GetReceiptResponse:
-        """Makes a receipt again; raises RequestInvalid, NotFeedOwner, ReceiptNotFound or JournalUnavailable."""
+        """Makes a receipt again; raises RequestInvalid, NotFeedOwner, ReceiptNotFound, ReceiptBookAltered or JournalUnavailable."""
         refuse_invalid(request)
         answer: protos.GetReceiptResponse = await self._reads.read(caller.urn, self._receipt, request, caller.urn)
         return answer

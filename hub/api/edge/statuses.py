@@ -8,6 +8,7 @@ from hub.domain.archiving import SequenceArchived
 from hub.domain.errors import NothingSealed, NotSealedYet, SizeUnknown
 from hub.domain.indicators import errors as indicator_errors
 from hub.domain.quarantine import meaning_of
+from hub.domain.receipt_book import ReceiptBookAltered
 from hub.domain.unusual_use import errors as finding_errors
 from hub.journal.archived import SegmentAway
 from hub.meeting import errors as meeting_errors
@@ -48,6 +49,7 @@ CODES: dict[type[errors.HubError], tuple[int, str]] = {
     errors.JournalUnavailable: (code_pb2.UNAVAILABLE, "JOURNAL_UNAVAILABLE"),
     errors.RuleVersionUnknown: (code_pb2.NOT_FOUND, "RULE_VERSION_UNKNOWN"),
     errors.RuleVersionDamaged: (code_pb2.DATA_LOSS, "RULE_VERSION_DAMAGED"),
+    ReceiptBookAltered: (code_pb2.DATA_LOSS, "RECEIPT_BOOK_ALTERED"),
     errors.RuleVersionFailed: (code_pb2.FAILED_PRECONDITION, "RULE_VERSION_FAILED"),
     errors.DecisionNotFound: (code_pb2.NOT_FOUND, "DECISION_NOT_FOUND"),
     errors.CardNotFound: (code_pb2.NOT_FOUND, "CARD_NOT_FOUND"),
