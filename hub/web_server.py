@@ -12,6 +12,48 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+# How long a request may take to come, from when it is waited for to its last byte.
+REQUEST_S = 15.0
+
+
+class _Prompt(H11Protocol):
+    """Closes a connection on which no whole request comes in time: those who only hold one would keep all others from theirs."""
+
+    _due: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A first request is waited for."""
+        super().connection_made(transport)
+        self._follow()
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what came."""
+        super().data_received(data)
+        self._follow()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        super().connection_lost(exc)
+        if self._due is not None:
+            self._due.cancel()
+
+    @property
+    def _is_waiting(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete or self.cycle.more_body
+
+    def _follow(self) -> None:
+        if not self._is_waiting and self._due is not None:
+            self._due.cancel()
+            self._due = None
+        elif self._is_waiting and self._due is None:
+            self._due = self.loop.call_later(REQUEST_S, self._late)
+
+    def _late(self) -> None:
+        self._due = None
+        if self._is_waiting:
+            self.transport.abort()
 
 
 class Server(uvicorn.Server):
@@ -26,6 +68,7 @@ class Server(uvicorn.Server):
             access_log=False,
             lifespan="off",
             server_header=False,
+            http=_Prompt,
             # Nothing is believed of who asks but the connection itself.
             proxy_headers=False,
             **settings,

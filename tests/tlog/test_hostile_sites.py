@@ -29,6 +29,8 @@ def sends(*parts: bytes, every_s: float, is_endless: bool = True) -> Iterator[st
         with contextlib.suppress(OSError):
             taken, _ = listening.accept()
             with taken:
+                # What is not read when a connection is closed would reset it.
+                taken.recv(1 << 16)
                 for part in (*parts, *[parts[-1]] * (1_000 if is_endless else 0)):
                     taken.sendall(part)
                     if is_over.wait(every_s):
