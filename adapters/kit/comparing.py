@@ -199,6 +199,11 @@ class Comparison:
                 self._differs(CONTENT, feed, sequence, sequence, f"at position {rows.positions[place]}")
 
 
+def feeds_of(documents: Iterable[str]) -> list[str]:
+    """Returns the feeds of receipts; one that cannot be read is a difference later, and of no feed."""
+    return sorted({feed for feed, first, _ in map(_named, documents) if first})
+
+
 def _named(document: str) -> tuple[str, int, int]:
     try:
         says = read(document)

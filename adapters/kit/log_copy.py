@@ -7,8 +7,10 @@ compared is what the checkpoint commits to; whether the checkpoint is the log's,
 import base64
 import hashlib
 import struct
+import time
 import urllib.request
 from collections.abc import Iterator, Sequence
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import URLError
@@ -21,7 +23,9 @@ from adapters.kit.loopback import is_here
 WIDTH = 256
 _HEAD = struct.Struct(">BQqq")
 _VERSION = 1
-_TIMEOUT_S = 30.0
+_TIMEOUT_S, _WHOLE_S = 30.0, 120.0
+# 256 entries of 64 kB.
+_MOST_BYTES = 1 << 24
 
 
 class LogUnreadable(AdapterError):
@@ -63,6 +67,8 @@ class LogCopy:
             head = Checkpoint(origin, int(size), base64.b64decode(root, validate=True))
         except ValueError:
             raise LogUnreadable("checkpoint") from None
+        if str(head.size) != size or not 0 <= head.size < 1 << 63:
+            raise LogUnreadable("checkpoint")
         if keys:
             check_signed(f"{text}\n", signatures, head.origin, head.size, keys)
         return head
@@ -98,12 +104,24 @@ class LogCopy:
         url = f"{self._place.rstrip('/')}/{path}"
         if not url.startswith(("http://", "https://")):
             raise LogUnreadable(self._place)
-        handlers = [urllib.request.ProxyHandler({})] if is_here(urlsplit(url).hostname or "") else []
         try:
+            handlers = [urllib.request.ProxyHandler({})] if is_here(urlsplit(url).hostname or "") else []
             with urllib.request.build_opener(*handlers).open(url, timeout=_TIMEOUT_S) as answer:
-                return bytes(answer.read())
-        except (URLError, OSError) as error:
+                return _whole(answer, url)
+        except (URLError, OSError, HTTPException, ValueError) as error:
             raise LogUnreadable(f"{url}: {error}") from None
+
+
+def _whole(answer: HTTPResponse, url: str) -> bytes:
+    """Returns a body; one that is longer than any file of a log, or takes longer than one may, is given up."""
+    found, until = bytearray(), time.monotonic() + _WHOLE_S
+    while part := answer.read1(1 << 16):
+        found += part
+        if len(found) > _MOST_BYTES or time.monotonic() > until:
+            raise LogUnreadable(f"{url}: more than {_MOST_BYTES} bytes, or longer than {_WHOLE_S:g} s")
+    if answer.length:
+        raise LogUnreadable(f"{url}: ends {answer.length} bytes early")
+    return bytes(found)
 
 
 def _path(number: int) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from adapters.kit import AdapterError, HubConnection, in_words, mutual_tls
 from adapters.kit.batch_keys import make_signing_key, open_batch_keys
-from adapters.kit.comparing import WORDS, Compared, Comparison
+from adapters.kit.comparing import WORDS, Compared, Comparison, feeds_of
 from adapters.kit.kept import Kept
 from adapters.kit.log_copy import LogCopy
 from adapters.kit.log_trust import LogKey, read_keys
@@ -32,7 +32,11 @@ class NoOutbox(AdapterError):
 def list_receipts(data_dir: DataDir, feed: Feeds = None) -> None:
     """列出回执：编号、位置、时间。List receipts: numbers, positions, time."""
     for document in _kept(data_dir).receipts(feed or ()):
-        says = read(document)
+        try:
+            says = read(document)
+        except ReceiptFault as fault:
+            typer.echo(f"✗ {fault}: {document.splitlines()[1:4]}", err=True)
+            continue
         positions = ",".join(f"{first}-{last}" for first, last in says.positions)
         typer.echo(f"{says.feed} {says.first}-{says.last} → {positions}  {_time_of(document)}  key {says.key_id}")
 
@@ -97,8 +101,7 @@ def audit(
         trusted = _trusted(log_key or (), policy)
         head = copy.checkpoint(trusted)
         keys, documents = kept.keys(), list(kept.receipts())
-        feeds = sorted({read(document).feed for document in documents})
-        comparison = Comparison(head, copy.entries(head), feeds)
+        comparison = Comparison(head, copy.entries(head), feeds_of(documents))
         sound = comparison.receipts(documents, keys, sealed_within_min * 60)
         openers = None
         if ca and cert and key and hub:

@@ -28,11 +28,13 @@ class HubOpeners:
     async def of(self, says: Says) -> Openers:
         """Returns what opens the numbers of a receipt; raises KeysRefused."""
         known = self._known.setdefault(says.feed, Openers({}, 0))
-        block, last = says.first >> _BLOCK_BITS, says.last >> _BLOCK_BITS
-        if block not in known.keys or last not in known.keys:
-            answer = await self._ask(says.feed, block)
+        blocks = range(says.first >> _BLOCK_BITS, (says.last >> _BLOCK_BITS) + 1)
+        if any(block not in known.keys for block in blocks):
+            answer = await self._ask(says.feed, blocks[0])
             known.keys.update({key.block: key.key for key in answer.keys})
             known = self._known[says.feed] = Openers(known.keys, answer.opened_after)
+            if any(block not in known.keys for block in blocks):
+                raise KeysRefused(f"{says.feed} {says.first}-{says.last}")
         return known
 
     async def _ask(self, feed: str, block: int) -> GetBlockKeysResponse:

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 
 from adapters.kit import HubConnection, Outbox, mutual_tls
+from adapters.kit.log_copy import LogCopy, LogUnreadable
 from hub.journal.sessions import session
 from hub.tlog import files, runner
 from hub.tlog.runner import LogSettings
@@ -21,6 +23,7 @@ from tests.clients import Province, add_feed
 from tests.databases import fresh_database
 from tests.hub_process import CHONGQING, RunningHub, running_hub
 from tests.messages import registered
+from tests.tlog.slow_site import sends
 
 _numbers = itertools.count(1)
 
@@ -171,6 +174,38 @@ def test_a_copy_that_is_not_the_logs_is_refused(copy: tuple[Path, str], province
     code, output = command("audit", "--data-dir", province, "--mirror", folder, "--log-key", log_key)
     assert code == 2
     assert why in output
+
+
+def test_a_receipt_that_was_altered_is_a_difference_and_the_others_are_compared(
+    unsealed: RunningHub, province: Path, feed: str, tmp_path: Path
+) -> None:
+    with sqlite3.connect(province / "outbox.sqlite") as outbox:
+        outbox.execute("UPDATE receipt SET document = 'chuanyu-receipt/1 altered' WHERE first_sequence = 6")
+    code, found = audited(unsealed, province, tmp_path / "log", opens=False)
+    assert (code, found) == (1, ["RECEIPT_WRONG ? 0-0"])
+    code, output = command("receipts", "list", "--data-dir", province)
+    assert (code, f"{feed} 1-5 " in output, "unreadable" in output) == (0, True, True)
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"a" * (1 << 16)),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b""),
+        (b"nonsense\r\n\r\n", b""),
+    ],
+    ids=("without end", "ended early", "no answer of HTTP"),
+)
+def test_a_site_that_sends_what_no_log_has_is_given_up(head: bytes, body: bytes) -> None:
+    with sends(head, body, every_s=0, is_endless=bool(body)) as url, pytest.raises(LogUnreadable):
+        LogCopy(url).checkpoint()
+
+
+@pytest.mark.parametrize("size", ["-1", "+1", "1_0", " 1", str(1 << 63)])
+def test_a_size_that_is_none_is_refused(size: str, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint").write_text(f"exchange.example/1\n{size}\n{'A' * 43}=\n\n")
+    with pytest.raises(LogUnreadable):
+        LogCopy(str(tmp_path)).checkpoint()
 
 
 def test_half_of_what_opens_digests_is_refused(province: Path, tmp_path: Path) -> None:

@@ -1,10 +1,6 @@
 """A witness or a site that sends slowly, or stops in the middle, keeps nobody waiting longer than a call may take."""
 
-import contextlib
-import socket
-import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,34 +12,9 @@ from hub.tlog.note import Checkpoint, Note, SignerKey
 from hub.tlog.policy import Within
 from hub.tlog.web import Unreachable
 from hub.tlog.witnessing import last_seen
+from tests.tlog.slow_site import sends
 
 HEAD = b"HTTP/1.1 %s\r\nContent-Length: 5\r\n\r\n"
-
-
-@contextlib.contextmanager
-def sends(*parts: bytes, every_s: float, is_endless: bool = True) -> Iterator[str]:
-    """Yields the address of a server that sends parts with a pause behind each, and then the last one again and again."""
-    listening, is_over = socket.create_server(("127.0.0.1", 0)), threading.Event()
-
-    def serve() -> None:
-        with contextlib.suppress(OSError):
-            taken, _ = listening.accept()
-            with taken:
-                # What is not read when a connection is closed would reset it.
-                taken.recv(1 << 16)
-                for part in (*parts, *[parts[-1]] * (1_000 if is_endless else 0)):
-                    taken.sendall(part)
-                    if is_over.wait(every_s):
-                        return
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
-    finally:
-        is_over.set()
-        listening.close()
-        thread.join()
 
 
 @pytest.mark.parametrize(
