@@ -142,18 +142,18 @@ _DERIVED = f"""
     CASE WHEN e.recorded_at BETWEEN '0001-01-01Z' AND '10000-01-01Z' AND COALESCE(e.occurred_at, e.recorded_at)
                   BETWEEN '0001-01-01Z' AND '10000-01-01Z' AND octet_length(e.kind) < 256 AND octet_length(s.name) < 256
          THEN {DERIVED} END"""
-# What the rows give is compared here, hash by hash, and does not leave the server. A tile is brought into memory once, not for each row.
-_WANTED = "incarnation = %(log)s AND level = 0 AND number BETWEEN %(first)s AND %(last)s"
+# What the rows give is compared here and does not leave the server: a tile at once, so that no estimate of how many tiles there are has
+# the leaves of all rows be made for each of them. A row without a leaf makes its tile shorter.
 _TILES = f"""
-    SELECT t.number, t.hashes, COALESCE(c.agrees, false)
-    FROM (SELECT number, hashes FROM tlog.tile WHERE {_WANTED}) t LEFT JOIN (
-        SELECT w.number, bool_and(COALESCE(e.derived = substr(w.hashes, ((e.position & {WIDTH - 1}) * {HASH})::int + 1, {HASH}), false)
-                                  AND COALESCE(e.leaf = e.derived, true))
-               AND count(*) = LEAST(%(to)s, w.number * {WIDTH} + {WIDTH - 1}) - GREATEST(1, w.number * {WIDTH}) + 1 AS agrees
+    SELECT t.number, t.hashes, COALESCE(c.agrees AND c.made = substr(t.hashes, CASE WHEN t.number = 0 THEN {HASH} + 1 ELSE 1 END,
+               (LEAST(%(to)s, t.number * {WIDTH} + {WIDTH - 1}) - GREATEST(1, t.number * {WIDTH}) + 1)::int * {HASH}), false)
+    FROM (SELECT number, hashes FROM tlog.tile
+          WHERE incarnation = %(log)s AND level = 0 AND number BETWEEN %(first)s AND %(last)s) t LEFT JOIN (
+        SELECT e.position >> {HEIGHT} AS number, string_agg(e.derived, ''::bytea ORDER BY e.position) AS made,
+               bool_and(COALESCE(e.leaf = e.derived, true)) AS agrees
         FROM (SELECT e.position, e.leaf, {_DERIVED} AS derived FROM journal.history e LEFT JOIN journal.stream s USING (stream_id)
               WHERE e.position BETWEEN %(from)s AND %(to)s OFFSET 0) e
-        JOIN (SELECT number, hashes || ''::bytea AS hashes FROM tlog.tile WHERE {_WANTED} OFFSET 0) w ON w.number = e.position >> {HEIGHT}
-        GROUP BY w.number) c USING (number)"""  # noqa: S608 (our own text)
+        GROUP BY 1) c USING (number)"""  # noqa: S608 (our own text)
 _LEAVES = f"""
     SELECT e.position, e.leaf, {_DERIVED}, s.name, e.sequence FROM journal.history e LEFT JOIN journal.stream s USING (stream_id)
     WHERE e.position BETWEEN %(first)s AND %(last)s ORDER BY e.position"""  # noqa: S608 (our own text)
