@@ -121,7 +121,7 @@ def audit(
 
 def _trusted(log_keys: Sequence[str], policy: Path | None) -> list[LogKey]:
     """Returns the keys of the log that were given, none if nothing was; raises LogKeysUnreadable."""
-    lines = [f"log {key}" for key in log_keys]
+    lines = [key if key.startswith("log ") else f"log {key}" for key in log_keys]
     if policy is not None:
         lines += policy.read_text(encoding="utf-8", errors="replace").splitlines()
     return read_keys(lines) if lines or policy is not None else []

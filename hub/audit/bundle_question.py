@@ -17,7 +17,7 @@ from hub.runs import Run, joined
 
 
 class RangeNotThere(HubError):
-    """日志中没有这些编号或位置；见 `hub status` the journal has no such numbers or positions; `hub status` shows how far each feed is."""
+    """日志中没有这些编号或位置，或先后颠倒；见 `hub status` the journal has not all of these; the smaller is first; see `hub status`."""
 
 
 class Question(NamedTuple):

@@ -105,7 +105,7 @@ def _named(block: bytes) -> tuple[str, int]:
     kind = block[156:157]
     name = block[:100].rstrip(b"\0").decode("ascii", "replace")
     if block[257:262] != b"ustar":
-        raise BundleRefused("TAR_HEADER", "this is no tar")
+        raise BundleRefused("TAR_HEADER", "this is no evidence bundle; `hub verify` takes a .tlog-proof or a checkpoint")
     if kind in _KINDS:
         raise BundleRefused(_KINDS[kind], name)
     # A prefix is a way to climb, too: the hub's names are short.

@@ -109,7 +109,7 @@ def members(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
 def _member(block: bytes) -> tuple[str, int]:
     kind, raw = block[156:157], block[:100].rstrip(b"\0")
     name = raw.decode("ascii", "replace")
-    expect(block[257:262] == b"ustar", "TAR_HEADER", "this is no tar")
+    expect(block[257:262] == b"ustar", "TAR_HEADER", "this is no evidence bundle; `hub verify` takes a .tlog-proof or a checkpoint")
     expect(kind not in _LINKS, "TAR_LINK", name)
     expect(kind not in _DEVICES, "TAR_DEVICE", name)
     expect(kind != b"S", "TAR_SPARSE", name)
@@ -1348,7 +1348,7 @@ VERDICTS = {
         "仅自洽：信任策略来自证据包本身，不能证明是谁的账；请用 --policy 给出另行取得的策略",
         "only consistent with itself: the policy came with the bundle and proves nobody's record; give one from elsewhere with --policy",
     ),
-    REFUSED: ("不通过", "refused"),
+    REFUSED: ("不通过；名称的含义见 docs/verify.md", "refused; docs/verify.md says what each name means"),
     NOT_READ: ("未能读取", "not read"),
     NOT_CHECKED: ("无法核验：此处缺策略所需的签名算法", "not checked: a signature that the policy needs cannot be checked here"),
 }
@@ -1374,7 +1374,8 @@ def main(arguments: list[str] | None = None) -> int:
     except NotChecked as cannot:
         code, name, detail = NOT_CHECKED, "NOT_CHECKED", str(cannot)
     except OSError as unread:
-        code, name, detail = NOT_READ, "NOT_READ", str(unread)
+        code, name = NOT_READ, "NOT_READ"
+        detail = f"此文件打不开，请查对路径 this file cannot be opened; check its path: {unread.filename}: {unread.strerror}"
     zh, en = VERDICTS[code]
     if options.json:
         said = {"exit": code, "refused": name, "detail": detail, "checked": lines, "verdict": [zh, en]}

@@ -229,7 +229,9 @@ def _make(
     beside = With(text, read_receipt_keys(config.keys_dir), files=files)
     made = hand_over(dsn, question, asked, beside, out, with_rules=with_rules)
     typer.echo(f"✓ {made.entries:,} 条 entries，{made.size:,} bytes，树 tree {made.tree_size:,}，SHA-256 {made.digest.hex()}: {out}")
-    typer.echo(f"核验 verify it: hub verify {out} --policy POLICY")
+    given = policy or config.log_policy or "POLICY"
+    typer.echo(f"核验 verify it: hub verify {out} --policy {given}")
+    typer.echo(f"没有枢纽者 without the hub: python3 verify.py {out.name} --policy POLICY（程序 program: hub verify --script verify.py）")
 
 
 def _own_policy(config: Config, dsn: str) -> bytes:

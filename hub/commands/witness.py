@@ -112,6 +112,8 @@ def serve_witness(
         pages = application(opened, Cosigner(opened), shows_mirror=shows_mirror)
         scheme = "http" if certificate is None else "https"
         typer.echo(f"witness {opened.name} listening on {scheme}://{host}:{listening.getsockname()[1]}")
+        for log in opened.logs() if shows_mirror else ():
+            typer.echo(f"{log.origin}: 镜像 mirror {scheme}://{host}:{listening.getsockname()[1]}/mirror/{log.directory.name}")
         serve(pages, listening, certificate, key)
         stop.set()
 

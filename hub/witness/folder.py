@@ -206,8 +206,8 @@ def origin_hash(origin: str) -> str:
 
 
 def log_keys(lines: Sequence[str]) -> list[VerifierKey]:
-    """Reads the keys of one log; raises KeyRefused, LogKeyUnfit."""
-    keys = [VerifierKey.parse(line) for line in lines]
+    """Reads the keys of one log, also as the lines of a policy (`log KEY ADDRESS`); raises KeyRefused, LogKeyUnfit."""
+    keys = [VerifierKey.parse(line.split()[1] if line.startswith("log ") and line.split()[1:] else line) for line in lines]
     if not keys or {key.name for key in keys} != {keys[0].name} or any(key.kind not in LOG_KINDS for key in keys):
         raise LogKeyUnfit()
     return keys

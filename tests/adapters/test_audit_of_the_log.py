@@ -171,7 +171,7 @@ def cut_bundle(folder: Path) -> None:
 def test_a_copy_that_is_not_the_logs_is_refused(copy: tuple[Path, str], province: Path, spoil: Callable[[Path], object], why: str) -> None:
     folder, log_key = copy
     spoil(folder)
-    code, output = command("audit", "--data-dir", province, "--mirror", folder, "--log-key", log_key)
+    code, output = command("audit", "--data-dir", province, "--mirror", folder, "--log-key", f"log {log_key}")
     assert code == 2
     assert why in output
 

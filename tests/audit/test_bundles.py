@@ -699,7 +699,8 @@ def test_a_stranger_with_cryptography_alone_has_a_verdict_within_two_seconds(sce
     assert "通过" in ran.stdout and "verified under the policy from outside" in ran.stdout
     assert strangers_cpu_s() - before_s < VERDICT_CPU_S
     assert strangers_run(python, tmp_path, str(bundle)).returncode == verify.SELF_CONSISTENT
-    assert strangers_run(python, tmp_path, str(tmp_path / "none")).returncode == verify.NOT_READ
+    ran = strangers_run(python, tmp_path, str(tmp_path / "none"))
+    assert ran.returncode == verify.NOT_READ and f"check its path: {tmp_path / 'none'}" in ran.stdout
     bundle.write_bytes(scene.bundles["decision"][:-1])
     ran = strangers_run(python, tmp_path, str(bundle), "--policy", str(policy), "--json")
     assert (ran.returncode, json.loads(ran.stdout)["refused"]) == (verify.REFUSED, "TAR_TRUNCATED")

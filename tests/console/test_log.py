@@ -42,7 +42,10 @@ def test_what_it_gives_to_keep_is_whole(auditor: Visitor, scene: Scene) -> None:
     assert head.headers["content-disposition"].startswith('attachment; filename="checkpoint-')
     assert Checkpoint.parse(note.parse(head.content).text).size > scene.refused
     assert "def verify(" in auditor.client.get("/audit/log/verify").text
-    found = proof.parse(auditor.client.get(f"/journal/{scene.refused}/proof").content)
+    given = auditor.client.get(f"/journal/{scene.refused}/proof")
+    found = proof.parse(given.content)
+    # Who has the file alone can follow its path: the name has the leaf.
+    found.check(bytes.fromhex(given.headers["content-disposition"].partition("-leaf-")[2][:64]))
     with psycopg.connect(scene.hub.dsn) as connection:
         row = connection.execute("SELECT leaf FROM journal.event WHERE position = %s", (scene.refused,)).fetchone()
     assert row is not None

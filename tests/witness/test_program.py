@@ -87,6 +87,8 @@ def program(tmp_path_factory: pytest.TempPathFactory, site: tuple[Path, str]) ->
     assert code == 0
     assert len(parse(f"{lines}quorum none\n".encode()).witnesses) == 4
     started = Program(folder, "--mirror").start()
+    assert started.process is not None and started.process.stdout is not None
+    assert f"{started.url}/mirror/{origin_hash(ORIGIN)}" in started.process.stdout.readline()
     yield started
     assert started.stop() == 0
 
@@ -98,8 +100,10 @@ def test_a_key_that_was_copied_wrong_leaves_no_folder_behind(tmp_path: Path) -> 
     folder, log = tmp_path / "witness", SignedLog()
     refused = CliRunner().invoke(app, ["init", str(folder), "--name", "witness.example", "--log", "LINE"])
     assert (refused.exit_code, folder.exists()) == (1, False)
-    code, _ = run("init", str(folder), "--name", "witness.example", "--log", log.key_lines[0])
+    # As `hub seal --status` and a policy have the line, so it may be pasted.
+    code, _ = run("init", str(folder), "--name", "witness.example", "--log", f"log {log.key_lines[0]} https://log.example/")
     assert code == 0
+    assert run("init", str(tmp_path / "bare"), "--name", "witness-2.example", "--log", log.key_lines[0])[0] == 0
 
 
 def test_it_cosigns_over_http_with_the_keys_that_it_printed(program: Program) -> None:

@@ -84,8 +84,9 @@ def proof(page: Page) -> File:
     """Gives the proof that an event is in the log, without its content; raises NotSealedYet."""
     position = page.whole("position")
     with page.reading() as connection:
-        found, _leaf = inclusion(connection, position, cosigned_size(connection, position))
-    return File(f"position-{position}.tlog-proof", found.format(), TEXT)
+        found, leaf = inclusion(connection, position, cosigned_size(connection, position))
+    # Without the leaf nobody can follow the path, and the format of the file has no place for it.
+    return File(f"position-{position}-leaf-{leaf.hex()}.tlog-proof", found.format(), TEXT)
 
 
 def bundle(page: Page) -> File:
