@@ -12,7 +12,7 @@ _ALL_EVENTS = re.compile(r'\s*SELECT [\w,\s."]+ FROM (journal\.)?event;\s*')
 
 def examine_definitions(scene: Scene) -> Iterator[Difference]:
     """The functions that make leaves are those of the migrations, and the history that is read is the table of events."""
-    texts = "".join([file.read_text() for file in sorted(MIGRATIONS.glob("*.sql"))])
+    texts = "".join([file.read_text(encoding="utf-8") for file in sorted(MIGRATIONS.glob("*.sql"))])
     for name, body in scene.rows(_FUNCTIONS):
         if body is None or body not in texts:
             yield Difference("definition-altered", name=name)
