@@ -198,9 +198,12 @@ def unpack_rules(archive: bytes, directory: Path) -> None:
         raise ReplayHasNoRoom from error
     except (ValueError, NotImplementedError, zipfile.BadZipFile):
         raise RulesForeign from None
+    own = _files(_OWN)
     for source in sorted((directory / DOMAIN).rglob("*.py")):
+        text = source.read_bytes()
         try:
-            ast.parse(source.read_bytes())
+            if text != own.get(source.relative_to(directory / DOMAIN).as_posix()):
+                ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = getattr(error, "lineno", 0) or 0
             raise RulesUnreadable(f"{source.relative_to(directory)}:{line}") from None

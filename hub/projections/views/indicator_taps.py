@@ -65,12 +65,9 @@ def evolve(key: Key, known: Reports | None, recorded: Recorded, corrected: Recor
 
 def days(reports: Reports, position: int | None = None) -> frozenset[int]:
     """Returns the first day of each year that a tap was said to be on, as known at a position, None for now."""
-    found: dict[int, int] = {}
-    for one in reports:
-        if one.was_in_force(position):
-            year = day_of(one.day).year
-            found[year] = min(one.day, found.get(year, one.day))
-    return frozenset(found.values())
+    # A tap may be reported thousands of times, on a few days.
+    said = {one.day for one in reports if one.was_in_force(position)}
+    return frozenset({day_of(day).year: day for day in sorted(said, reverse=True)}.values())
 
 
 def moved(recorded: Recorded, before: Reports | None, after: Reports | None) -> Iterator[Signed]:
