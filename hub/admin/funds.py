@@ -37,7 +37,10 @@ _NEWEST = """
     SELECT split_part(name, '/', 1), substr(name, strpos(name, '/') + 1) FROM (
         SELECT name, max(occurred_us) AS at_us FROM views.fund_batch WHERE right(spans, 1) = '-' GROUP BY name
         UNION ALL
-        SELECT province || '/' || batch_no, max(last_us) FROM views.fund_row_facts WHERE state <> '' GROUP BY province, batch_no) told
+        SELECT b.province || '/' || b.batch_no, newest.last_us
+        FROM (SELECT DISTINCT province, batch_no FROM views.fund_batch_sums) b, LATERAL (
+            SELECT last_us FROM views.fund_row_facts r
+            WHERE (r.province, r.batch_no) = (b.province, b.batch_no) AND state <> '' ORDER BY last_us DESC LIMIT 1) newest) told
     WHERE %(province)s = '' OR name LIKE %(province)s || '/%%'
     GROUP BY name ORDER BY max(at_us) DESC, name LIMIT %(most)s"""
 

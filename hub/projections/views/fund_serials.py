@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from hub.domain.business_keys import key_digest
 from hub.domain.funds.attempts import PAID, REPAID, RETURNED
 from hub.journal.reader import Recorded
 from hub.projections.projection import First, Key, Projection, Row
@@ -57,7 +56,7 @@ def _is_other_row(one: Named, other: Named) -> bool:
 
 def _key(recorded: Recorded) -> Key | None:
     serial = getattr(recorded.event, recorded.kind).bank_serial if recorded.kind in _KINDS else ""
-    return (key_digest((recorded.event.service_region[:2], serial)),) if serial else None
+    return (f"{recorded.event.service_region[:2]}/{serial}".encode(),) if serial else None
 
 
 def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
