@@ -10,18 +10,23 @@ ARGS ?=
 demo: setup
 	@$(BIN)/hub demo $(ARGS)
 
-test: setup system-deps-if-root
+test: prepared
 	@sh tests/run.sh
 
 # Campaigns of kills and full disks, a cluster of three whose primary is taken away, rebuilds on Spark (which need Java), and the rest of many cases.
-test-slow: setup system-deps-if-root
+test-slow: prepared
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirements tests/spark-requirements.txt
 	@$(BIN)/python -m pytest -m slow
 
 # A picture of every page of the console, in both languages, light and dark, wide and narrow, and of the answer to each question.
-pictures: setup system-deps-if-root
+pictures: prepared
 	@HUB_TEST_PICTURES=$(or $(FOLDER),dist/console) $(BIN)/python -m pytest -q tests/console/test_browser.py -m '' -k 'pictures or clicks'
 	@echo "$(or $(FOLDER),dist/console)"
+
+# What Debian's packages need is the disk, what Python's need is the network: both at once.
+.PHONY: prepared
+prepared:
+	@$(MAKE) --no-print-directory -j2 setup system-deps-if-root
 
 setup: .venv/.ready
 
