@@ -29,6 +29,7 @@ prepared:
 	@$(MAKE) --no-print-directory -j2 setup system-deps-if-root
 
 setup: .venv/.ready
+	@:
 
 .venv/.ready: pyproject.toml tests/requirements.txt protos/hatch_build.py $(wildcard protos/chuanyu/exchange/v1/*.proto)
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
