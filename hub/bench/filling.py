@@ -39,10 +39,9 @@ class Filling:
         run(self._connection, SESSION.encode())
         self._connection.nonblocking = 1
         self._intake, self._read = Intake(open_keyring(place.data_dir / "keys")), batch_reader(AppendEventsRequest)
-        self._streams = _streams(place)
+        self._streams, self._next = _streams(place)
         now, rights = int(time.time()), {province: rights_of(province, every_role()) for province in ("50", "51")}
         self._contexts = {province: Context(rights[province], now, load(), lambda _: True) for province in rights}
-        self._next = dict.fromkeys(FEEDS, 1)
 
     def append(self, portion: Sequence[tuple[str, event_pb2.Event]]) -> None:
         """Appends (feed, event) pairs in one group, in batches as provinces send them."""
@@ -95,6 +94,10 @@ def portions(events: int) -> Iterator[list[tuple[str, event_pb2.Event]]]:
         yield portion
 
 
-def _streams(place: Ground) -> dict[str, int]:
+def _streams(place: Ground) -> tuple[dict[str, int], dict[str, int]]:
+    """Returns the numbers of the feeds, and what their next events get."""
     with psycopg.connect(place.dsn) as connection:
-        return dict(connection.execute("SELECT name, stream_id FROM journal.stream WHERE name = ANY (%s)", (list(FEEDS),)).fetchall())
+        rows = connection.execute(
+            "SELECT name, stream_id, next_sequence FROM journal.stream WHERE name = ANY (%s)", (list(FEEDS),)
+        ).fetchall()
+    return {name: stream for name, stream, _ in rows}, {name: following for name, _, following in rows}

@@ -6,7 +6,7 @@ be what is kept, cell for cell. What is kept may be repeated as if so many times
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from datetime import date, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 
 from hub.bench.filling import FEEDS, Report, fill
+from hub.bench.payees import EVENTS_EACH, fill_payees
 from hub.bench.repeated import go_on_late, is_equal, record_answers, repeat
 from hub.bench.setup import Ground, ground
 from hub.config import Config
@@ -29,14 +30,12 @@ from hub.projections import PROJECTIONS, runner
 from hub.projections.engine import advance, create_views
 from hub.projections.projection import View
 from hub.projections.views.agreements import AGREEMENTS
-from hub.projections.views.card_index import CARD_INDEX
 from hub.projections.views.daily_usage import DAILY_USAGE
-from hub.projections.views.funds import FUND_ROWS
 from hub.projections.views.raised_findings import RAISED_FINDINGS
 
 KEEPING: tuple[View, ...] = tuple(view for view in PROJECTIONS if view.name in KEEPING_NAMES)
-# Where payees are looked for, and what else answers rest on.
-BESIDE: tuple[View, ...] = (FUND_ROWS, CARD_INDEX, DAILY_USAGE, AGREEMENTS, RAISED_FINDINGS)
+# What else answers rest on.
+BESIDE: tuple[View, ...] = (DAILY_USAGE, AGREEMENTS, RAISED_FINDINGS)
 # Of each indicator so many questions, half of them by their first breakdown.
 QUESTIONS, SEED, DAYS = 4, 1, 400
 # One answer of the hub in so many events, of so many days.
@@ -45,36 +44,44 @@ ANSWER_IN, ANSWERED_DAYS = 20, 60
 MOST_AGAIN = 50_000
 
 
-def measure(config: Config, events: int, report: Report, times: int = 1) -> dict[str, Any]:
-    """Returns milliseconds of an answer by indicator, the slowest of all, and how many events a second are kept."""
+def measure(config: Config, events: int, report: Report, times: int = 1, payees: int = 0) -> dict[str, Any]:
+    """Returns milliseconds of an answer by indicator, the slowest of all, and how many events a second are kept.
+
+    With *payees* the events of so many people who become eligible and are paid come after those of the simulator's mix.
+    """
     with ExitStack() as stack:
         place = stack.enter_context(ground(config, list(FEEDS)))
-        begin = _fill(place, events, report, times)
+        begin = _fill(place, events, report, times, payees)
+        events += EVENTS_EACH * payees
         connection = stack.enter_context(runner.connect(place.dsn, "hub-bench"))
         views = (*KEEPING, *BESIDE)
         create_views(connection, views)
         kept_per_s = {view.name: round(events / _folded(connection, view)) for view in views}
         report(f"kept: {kept_per_s} events a second")
         connection.execute("ANALYZE")
-        is_kept = _is_same(connection, min(head_position(connection), begin + MOST_AGAIN))
+        head = head_position(connection)
+        is_kept = _is_same(connection, min(head, begin + MOST_AGAIN), definitions())
+        # Of people who are paid all events are counted again: the first ones are others.
+        is_kept = is_kept and (not payees or _is_same(connection, head, ["K7"]))
         found = {"bytes": _bytes(connection)} | ({"rows": repeat(connection, begin, times)} if times > 1 else {})
         took_ms = {one: _asked(connection, one, begin) for one, said in definitions().items() if said.missing is None}
         slowest = max(took_ms, key=lambda one: took_ms[one][1])
         return {
-            "bench": "kpi", "events": events, "times": times, "kept_events_per_s": kept_per_s, **found,
+            "bench": "kpi", "events": events, "payees": payees, "times": times, "kept_events_per_s": kept_per_s, **found,
             "ms": {name: {"median": middle, "most": most} for name, (middle, most) in took_ms.items()},
             "slowest": slowest, "slowest_ms": took_ms[slowest][1],
             "equal": is_kept and (times == 1 or _is_by_sql(connection, begin, times)),
         }  # fmt: skip
 
 
-def _fill(place: Ground, events: int, report: Report, times: int) -> int:
+def _fill(place: Ground, events: int, report: Report, times: int, payees: int) -> int:
     """Records events and answers, and returns after which position."""
     with psycopg.connect(place.dsn, autocommit=True) as owner:
         if times > 1:
-            go_on_late(owner, events)
+            go_on_late(owner, events + EVENTS_EACH * payees)
         begin = head_position(owner)
         fill(place, events, report)
+        fill_payees(place, payees, int(time.time()), report)
         record_answers(place.dsn, events // ANSWER_IN, int(time.time()) - ANSWERED_DAYS * 86_400, ANSWERED_DAYS)
     return begin
 
@@ -119,12 +126,13 @@ def _asked(connection: psycopg.Connection, indicator: str, begin: int) -> tuple[
     return round(sorted(took)[len(took) // 2], 1), round(max(took), 1)
 
 
-def _is_same(connection: psycopg.Connection, position: int) -> bool:
-    """Whether what is kept is what the events come to again, as known at a position."""
+def _is_same(connection: psycopg.Connection, position: int, indicators: Iterable[str]) -> bool:
+    """Whether what is kept of some indicators is what the events come to again, as known at a position."""
     day: date = day_of_position(connection, position)
     if not Known(connection, position).is_kept:
         return False
-    for indicator, said in definitions().items():
+    for indicator in indicators:
+        said = definitions()[indicator]
         question = Question(indicator, day, position, said.by[0] if said.by else "")
         if said.missing is None:
             again = Known(connection, position)

@@ -269,9 +269,10 @@ def bench_kpi(
     as_json: Json = False,
     events: Annotated[int, typer.Option(min=10_000, help="模拟事件数。Simulated events.")] = 1_000_000,
     times: Annotated[int, typer.Option(min=1, help="所存代表多少倍的事件。How many times what is kept is there.")] = 1,
+    payees: Annotated[int, typer.Option(min=0, help="此外新增领取并获发放的人数。People who become eligible and are paid.")] = 0,
 ) -> None:
     """指标：任意日期与位置的答复毫秒数；所存与重算逐格相等。Milliseconds of an answer; what is kept is what the events come to again."""
-    result = hub.bench.kpi.measure(Config(), events, screen.print, times)
+    result = hub.bench.kpi.measure(Config(), events, screen.print, times, payees)
     finish(result, as_json)
     raise typer.Exit(0 if result["equal"] else 1)
 

@@ -20,7 +20,6 @@ from hub.domain.instants import local_day
 from hub.domain.small_counts import LEAST
 from hub.indicators import services
 from hub.indicators.found import Count, Found, members, persons, plain
-from hub.indicators.payees import new_payees
 from hub.indicators.populations import BASES, Population, population
 from hub.indicators.record import KEEPING, Known
 from hub.indicators.sources import source
@@ -36,7 +35,7 @@ COUNTS: Mapping[str, Count] = {
     "K4": plain(),
     "K5": services.joint_items,
     "K6": services.identity_scenarios,
-    "K7": new_payees,
+    "K7": plain(),
     "K8": plain("bank_first"),
     "K9": plain(),
     "K10": plain("offline_taps"),

@@ -3,7 +3,7 @@
 Nothing here looks at a live view, so that what is counted as known at a position is the same whenever it is asked for.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
@@ -19,7 +19,6 @@ from hub.journal.corrections import Change, changes
 from hub.journal.reader import Recorded, events_at, read_page
 from hub.projections.projection import Key, Projection, Row
 from hub.projections.views.agreements import AGREEMENTS
-from hub.projections.views.eligible_payees import ELIGIBLE_PAYEES
 from hub.projections.views.indicator_answers import INDICATOR_ANSWERS, Answers
 from hub.projections.views.indicator_taps import INDICATOR_TAPS
 from hub.projections.views.indicator_things import INDICATOR_THINGS
@@ -28,7 +27,7 @@ from hub.projections.views.usage_ways import Ways
 
 _PAGE = 10_000
 # The views that keep what is counted.
-KEEPING = (INDICATOR_THINGS.name, INDICATOR_ANSWERS.name, INDICATOR_TAPS.name, ELIGIBLE_PAYEES.name)
+KEEPING = (INDICATOR_THINGS.name, INDICATOR_ANSWERS.name, INDICATOR_TAPS.name)
 _most: ContextVar[int | None] = ContextVar("most", default=None)
 
 
@@ -55,7 +54,6 @@ class Known:
         """*position* is the last event that was known."""
         self.connection, self.position = connection, position
         self._events: dict[frozenset[str], list[Recorded]] = {}
-        self._once: dict[object, Any] = {}
         self._states: dict[str, dict[Key, Any]] = {}
         self._most, self._read = _most.get(), 0
 
@@ -73,16 +71,6 @@ class Known:
     def uses(self) -> Ways:
         """What was known of uses; raises ViewBehind."""
         return Ways(self.connection, self.position)
-
-    def have_reached(self, views: Sequence[str]) -> bool:
-        """Whether what is kept may be read, and some views have reached the position too."""
-        return self.is_kept and self._have_reached(views)
-
-    def once(self, name: object, read: Callable[[], Any]) -> Any:
-        """Returns what *read* gives, which is called once for a name."""
-        if name not in self._once:
-            self._once[name] = read()
-        return self._once[name]
 
     def note_read(self, events: int) -> None:
         """Counts events that were read; raises IndicatorTooLong where they are too many."""

@@ -16,11 +16,13 @@ from hub.domain.indicators.cases import OF_A_CASE
 from hub.domain.indicators.counted import Asked, Counts, One, Thing, first_day, indicator_of
 from hub.domain.indicators.members import MEMBER_KINDS
 from hub.domain.indicators.outlets import OF_AN_OUTLET, began
+from hub.domain.indicators.payees import PAYEES, begins_us
 from hub.domain.indicators.steps import cell_of, in_breakdowns, tally
 from hub.domain.indicators.uses import ANSWER, CLOSED, OF_A_LOSS, OF_A_ROW, OF_AN_ITEM, OPENED, TAPS, PaidRow, of_answer
 from hub.domain.instants import epoch_day_of
 from hub.domain.reported import Reported
 from hub.domain.unusual_use.finding import FINDING_KINDS
+from hub.indicators.payees import payees
 from hub.indicators.record import Known
 from hub.journal.reader import Recorded
 from hub.projections.views import indicator_cells
@@ -112,6 +114,8 @@ class Again:
             yield from self._of_persons(asked)
         elif figure.startswith(f"{members.MEMBERS}@"):
             yield from self._of_members(asked)
+        elif figure == PAYEES:
+            yield [(figure, one) for one in payees(self._known, asked)]
         elif figure in OF_A_CARD:
             yield from _counted(figure, OF_A_CARD, self._cards, asked)
         elif figure in OF_A_CASE:
@@ -200,6 +204,8 @@ class Again:
         told = self._known.events(kinds_of(indicator))
         if indicator == members.MEMBERS:
             return (members.began(one) for one in _reports(told) if one.kind == members.BASIS)
+        if indicator == PAYEES:
+            return (begins_us(one) for one in _reports(told) if one.kind == facts.ELIGIBLE)
         return map(began, _reports(told)) if indicator == "K13" else (one.occurred_us for one in told)
 
 
@@ -212,7 +218,7 @@ _KINDS: Mapping[str, frozenset[str]] = {
     "K4": CASE_KINDS,
     "K5": CASE_KINDS,
     "K6": AGREEMENTS.kinds or frozenset(),
-    "K7": ROW_KINDS | {facts.ELIGIBLE},
+    "K7": frozenset({facts.ELIGIBLE}) | ROW_KINDS,
     "K10": frozenset({ANSWER, *TAPS}),
     "K11": _LOSS_KINDS,
     "K12": MEMBER_KINDS | STATE_KINDS | TYING,

@@ -13,7 +13,6 @@ from hub.projections.views.contradictions import CLAIM_TALLY, CODES_SHOWN_AGAIN
 from hub.projections.views.culture import LOANS, VISITS
 from hub.projections.views.daily_usage import DAILY_USAGE
 from hub.projections.views.decision_tally import DECISION_TALLY
-from hub.projections.views.eligible_payees import ELIGIBLE_PAYEES
 from hub.projections.views.entries import ENTRIES
 from hub.projections.views.feed_progress import FEED_PROGRESS
 from hub.projections.views.findings import FINDINGS
@@ -73,7 +72,6 @@ PROJECTIONS: tuple[View, ...] = (
     INDICATOR_THINGS,
     INDICATOR_ANSWERS,
     INDICATOR_TAPS,
-    ELIGIBLE_PAYEES,
 )
 # What an answer rests on: these move as one, first in every round, so that an answer's `as_of_position` is true of all of them.
 DECIDED_BY: tuple[View, ...] = (

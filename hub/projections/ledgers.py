@@ -14,7 +14,7 @@ from hub.journal.reader import Recorded
 from hub.projections.naming import refer
 from hub.projections.projection import Cells, First, Items, Key, Linked, Projection, Row, Signed, State, Table
 from hub.projections.rows import add_new, add_up, any_row, load_linked, rows_of, store
-from hub.projections.touched import Parked, Touched, folds_in, keys_of, named_rows
+from hub.projections.touched import Parked, Touched, folds_in, gathering, keys_of, named_rows
 
 
 def fold_into_ledger(
@@ -38,6 +38,7 @@ class Rows:
 
     *fresh* are rows that were made the short way, as they are written. *read* are the items that are in the database; *may_wait* says
     whether a row may wait for an event of the page. Of rows in *growing* nothing is looked at: items are *added* as they are written.
+    *below* names what one is joined with when it is made.
     """
 
     states: dict[Key, State | None] = field(default_factory=dict)
@@ -48,6 +49,12 @@ class Rows:
     fresh: dict[Key, Row] = field(default_factory=dict)
     growing: Set[Key] = frozenset()
     added: list[Row] = field(default_factory=list)
+    below: dict[Key, dict[Key, None]] = field(default_factory=dict)
+
+    def note(self, linked: Linked, above: Key, key: Key) -> None:
+        """Notes that a row is below another, which may be made later."""
+        if (below := linked.below) is not None and below.value(above) is not None:
+            self.below.setdefault(above, {})[key] = None
 
 
 def fold_events(projection: Projection, touched: Iterable[Touched], rows: Rows, parked: set[str]) -> Parked:
@@ -92,6 +99,8 @@ def _fold_event(projection: Projection, touch: Touched, keys: list[Key], rows: R
                 evolved = _evolve_with_items(projection, items, key, recorded, before, rows)
             if linked is not None:
                 _climb(linked, key, state, evolved, keys, joins)
+                if linked.below is not None and recorded.kind in linked.below.kinds and evolved is not None:
+                    joins += [(key, below) for below in rows.below.get(key, ())]
             if cells is not None and evolved is not state:
                 was.setdefault(key, state)
             states[key] = evolved
@@ -161,8 +170,8 @@ def _join(
     states, linked = rows.states, projection.linked
     for above, below in joins:
         if linked is not None and (part := states.get(below)) is not None and not (parked and repr(above) in parked):
-            state = states.get(above)
-            states[above] = joined = linked.join(above, state, part, recorded)
+            rows.note(linked, above, below)
+            states[above] = joined = linked.join(above, state := states.get(above), part, recorded)
             if joined is state:
                 continue
             was.setdefault(above, state)
@@ -201,9 +210,14 @@ def _load(connection: psycopg.Connection, projection: Projection, touched: Seque
     appends = projection.appends
     named = {key for touch in touched for key in keys_of(touch) if not (appends and key[-1] == touch[0])}
     waited = _waited(connection, projection, touched) - named
-    states = load_linked(connection, projection, named, waited, projection.waits)
+    gather = gathering(projection, touched)
+    states = load_linked(connection, projection, named, waited, projection.waits, gather)
     may_wait = not waited.isdisjoint(states) or any(touch[1].kind in projection.refers for touch in touched)
-    return Rows(dict(states), may_wait=may_wait)
+    rows = Rows(dict(states), may_wait=may_wait)
+    if gather and (linked := projection.linked) is not None:
+        for above, key in ((above, key) for key, state in states.items() for above in linked.above(state)):
+            rows.note(linked, above, key)
+    return rows
 
 
 def _waited(connection: psycopg.Connection, projection: Projection, touched: Sequence[Touched]) -> set[Key]:

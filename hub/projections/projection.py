@@ -89,6 +89,19 @@ class First(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Below:
+    """How the rows are found that are below one which an event of some *kinds* makes or changes: it is joined with all of them again.
+
+    One of their *columns*, each with an index, has the *value* of the key of the row above; None for a row that is not joined so. Until
+    there is such an event `join` may leave it that there is no row above, so that nothing is kept of what nobody asks about.
+    """
+
+    kinds: frozenset[str]
+    columns: tuple[str, ...]
+    value: Callable[[Key], bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Linked:
     """Rows that belong together: *above* names the rows that a row is part of, *join* adds what a row has to one above it.
 
@@ -99,6 +112,7 @@ class Linked:
     above: Callable[[State], Iterable[Key]]
     join: Callable[[Key, State | None, State, Recorded], State | None]
     climbs: bool = False
+    below: Below | None = None
 
 
 def _as_it_is(row: Any) -> Any:

@@ -1,10 +1,10 @@
 """The rows of a view in the database: made, loaded by key with those above them, written back; and sums that rows are added to."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import psycopg
 
-from hub.projections.packing import arrays, copied, packed_rows
+from hub.projections.packing import array, arrays, copied, packed_rows
 from hub.projections.projection import Key, Projection, Row, State, Table
 
 
@@ -50,9 +50,16 @@ def _unnested(columns: Iterable[tuple[str, str]]) -> str:
     return f"unnest({', '.join(f'%b::{kind}[]' for _, kind in columns)})"
 
 
-def load_linked(connection: psycopg.Connection, projection: Projection, keys: set[Key], others: set[Key], only: str) -> dict[Key, State]:
-    """Loads rows by key, and all rows above them, decoded; of *others* only those of which a condition of SQL is true."""
+def load_linked(
+    connection: psycopg.Connection, projection: Projection, keys: set[Key], others: set[Key], only: str, gather: Collection[Key] = ()
+) -> dict[Key, State]:
+    """Loads rows by key, and all rows above them, decoded; of *others* only those of which a condition of SQL is true.
+
+    Of those that *gather* the rows below them are loaded too.
+    """
     states = found = _load(connection, projection, keys) | _load(connection, projection, others, only)
+    if gather:
+        states = found = states | _load_below(connection, projection, gather)
     while projection.linked is not None and found:
         named = {above for state in found.values() for above in projection.linked.above(state)}
         found = _load(connection, projection, named - states.keys())
@@ -63,6 +70,23 @@ def load_linked(connection: psycopg.Connection, projection: Projection, keys: se
 def _load(connection: psycopg.Connection, projection: Projection, keys: set[Key], only: str = "true") -> dict[Key, State]:
     width, decode = len(projection.key_columns), projection.decode
     return {row[:width]: decode(row[width:]) for row in rows_of(connection, projection.rows, projection.key_columns, keys, only)}
+
+
+def _load_below(connection: psycopg.Connection, projection: Projection, keys: Iterable[Key]) -> dict[Key, State]:
+    """Loads the rows that have the value of one of some keys in one of the columns for it."""
+    width, decode = len(projection.key_columns), projection.decode
+    below = projection.linked.below if projection.linked is not None else None
+    values = sorted({value for key in keys if below is not None and (value := below.value(key)) is not None})
+    if below is None or not values:
+        return {}
+    names, table = ", ".join(f"t.{name}" for name, _ in projection.rows.columns), projection.rows.name
+    found: dict[Key, State] = {}
+    with connection.cursor(binary=True) as cursor:
+        for column in below.columns:
+            statement = f"SELECT {names} FROM unnest(%b::bytea[]) k JOIN views.{table} t ON t.{column} = k"  # noqa: S608 (our own names)
+            rows = cursor.execute(statement.encode(), (array("bytea", values),)).fetchall()
+            found |= {row[:width]: decode(row[width:]) for row in rows}
+    return found
 
 
 def rows_of(

@@ -107,6 +107,12 @@ def named_rows(projection: Projection, folds: Iterable[Fold]) -> tuple[list[Touc
     return touched, parked
 
 
+def gathering(projection: Projection, touched: Iterable[Touched]) -> set[Key]:
+    """Returns the rows that events may join with all rows below them."""
+    below = projection.linked.below if projection.linked is not None else None
+    return {key for touch in touched if touch[1].kind in below.kinds for key in keys_of(touch)} if below is not None else set()
+
+
 def keys_of(touch: Touched) -> list[Key]:
     """Returns the keys of the rows that an event touches."""
     named = touch[3]

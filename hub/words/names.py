@@ -36,7 +36,6 @@ VIEWS = {
     "card_index": ("卡索引", "card index"),
     "use_step": ("用卡步骤", "steps of uses"),
     "raised_finding": ("提出的异常用卡", "findings that were raised"),
-    "eligible_payee": ("新增领取资格", "who became eligible for payments"),
     "indicator": ("指标计数", "what indicators count"),
     "indicator_answers": ("指标答复计数", "answers that indicators count"),
     "indicator_tap": ("无答复的刷卡", "taps without an answer"),

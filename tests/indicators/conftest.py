@@ -12,10 +12,7 @@ import pytest
 from hub.projections import runner
 from hub.projections.engine import advance
 from hub.projections.views.agreements import AGREEMENTS
-from hub.projections.views.card_index import CARD_INDEX
 from hub.projections.views.daily_usage import DAILY_USAGE
-from hub.projections.views.eligible_payees import ELIGIBLE_PAYEES
-from hub.projections.views.funds import FUND_ROWS
 from hub.projections.views.indicator_answers import INDICATOR_ANSWERS
 from hub.projections.views.indicator_taps import INDICATOR_TAPS
 from hub.projections.views.indicator_things import INDICATOR_THINGS
@@ -25,7 +22,6 @@ from tests.indicators.by_sql import Told
 from tests.indicators.history import Year, record_findings, record_losses
 from tests.recording import Recording
 
-PAYEES = (ELIGIBLE_PAYEES, FUND_ROWS, CARD_INDEX)
 # Tests of other packages have a year of their own.
 _numbers = itertools.count()
 
@@ -50,7 +46,7 @@ def year(server_dsn: str) -> Iterator[Recorded]:
             made = Year(journal)
             report, late = made.record(), made.add_late()
         with runner.connect(dsn) as connection:
-            for view in (AGREEMENTS, DAILY_USAGE, INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS, RAISED_FINDINGS, *PAYEES):
+            for view in (AGREEMENTS, DAILY_USAGE, INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS, RAISED_FINDINGS):
                 # Small pages: rows are read back and changed again.
                 while advance(connection, view, page_events=37):
                     pass

@@ -14,9 +14,8 @@ from hub.domain.indicators.definition import definition
 from hub.domain.indicators.outlets import OF_AN_OUTLET
 from hub.domain.indicators.steps import breakdown
 from hub.domain.indicators.uses import OF_A_LOSS, OF_A_ROW, OF_AN_ITEM
-from hub.indicators.payees import new_payees
 from hub.indicators.record import Known
-from hub.indicators.sources import Again, Kept, source
+from hub.indicators.sources import Again, Kept
 from hub.projections.rebuild import rebuild
 from hub.projections.views import blocks
 from hub.projections.views.daily_usage import DAILY_USAGE
@@ -28,11 +27,11 @@ from tests.indicators.conftest import Recorded
 FIRST, LAST = date(2025, 9, 1), date(2026, 2, 1)
 FIGURES = [
     *OF_A_CARD, *OF_A_CASE, *OF_A_LOSS, *OF_A_ROW, *OF_AN_ITEM, *OF_AN_OUTLET,
-    "K10", "K10:offline_taps", "K2:persons", "K17", "K17:persons", "K12@", "K12@priority_group",
+    "K7", "K10", "K10:offline_taps", "K2:persons", "K17", "K17:persons", "K12@", "K12@priority_group",
     *(breakdown("K1", by) for by in ((), ("province",), ("region", "province"), ("region_as_of",))),
 ]  # fmt: skip
 VIEWS = (INDICATOR_THINGS, INDICATOR_ANSWERS, INDICATOR_TAPS, DAILY_USAGE)
-INDICATORS = ("K1", "K2", "K4", "K8", "K9", "K10", "K11", "K12", "K13", "K14", "K15", "K16", "K17", "K19", "K20")
+INDICATORS = ("K1", "K2", "K4", "K7", "K8", "K9", "K10", "K11", "K12", "K13", "K14", "K15", "K16", "K17", "K19", "K20")
 
 
 def compare(year: Recorded, position: int, days: list[date]) -> int:
@@ -86,19 +85,3 @@ def test_agreements_are_folded_from_their_own_events(year: Recorded, monkeypatch
     assert found[year.report] and found[1] != found[year.report]
     monkeypatch.setattr(Known, "_have_reached", lambda *_: False)
     assert found == {position: Known(year.connection, position).agreements() for position in found}
-
-
-def test_payees_are_counted_from_the_index_as_from_all_events(year: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
-    draw = random.Random(3)
-    positions = [year.report, *(draw.randrange(year.report - 120, year.late) for _ in range(6))]
-    asked = [Asked(definition("K7"), day, reference.load()) for day in (date(2025, 11, 7), date(2025, 11, 8), date(2025, 12, 31))]
-
-    def found(position: int) -> list[tuple[list[str], date | None]]:
-        known = Known(year.connection, position)
-        told = (new_payees(known, source(known), one, ()) for one in asked)
-        return [(sorted(map(repr, one.counts)), one.first_day) for one in told]
-
-    kept = [found(position) for position in positions]
-    assert sum("inside=1" in one for one in kept[0][2][0]) > 5
-    monkeypatch.setattr(Known, "have_reached", lambda *_: False)
-    assert kept == list(map(found, positions))

@@ -67,6 +67,7 @@ def paid(card: str, at_s: int) -> event_pb2.Event:
     event.service_region, event.scenario = "500103", "FND.PAY"
     row = event.fund_row_paid
     row.batch_no, row.row_no, row.amount_fen = "B", at_s // HOUR_S % 5 + 1, 10_000
+    row.project_code = "NCDB" if at_s // HOUR_S % 3 else ""
     return event
 
 
@@ -75,6 +76,7 @@ def sent(card: str, at_s: int) -> event_pb2.Event:
     event.service_region, event.scenario = "500103", "FND.PAY"
     row = event.fund_row_sent
     row.batch_no, row.row_no, row.amount_fen, row.attempt = "B", at_s // HOUR_S % 5 + 1, 10_000, at_s // HOUR_S % 2 + 1
+    row.project_code = ("NCDB", "NCDB", "GLJT")[at_s // HOUR_S % 3]
     return event
 
 
@@ -83,6 +85,17 @@ def returned(card: str, at_s: int) -> event_pb2.Event:
     event.service_region, event.scenario = "500103", "FND.PAY"
     row = event.fund_row_returned
     row.batch_no, row.row_no, row.amount_fen = "B", at_s // HOUR_S % 5 + 1, 10_000
+    return event
+
+
+def listed(card: str, at_s: int) -> event_pb2.Event:
+    """Who became eligible, by his card or by his document."""
+    event = about(card, at_s) if at_s // HOUR_S % 2 else held(about(card, at_s))
+    if at_s // HOUR_S % 4 == 2:
+        event.ClearField("card")
+    event.service_region = "500103"
+    event.payee_became_eligible.project_code = "NCDB"
+    event.payee_became_eligible.eligible_from = f"202{5 + at_s // HOUR_S % 5 // 4}-08-{30 + at_s // HOUR_S % 2}"
     return event
 
 
@@ -138,7 +151,8 @@ USES: tuple[Make, ...] = (
     tap, paid, returned, settled, lambda card, at_s: shown(card, 100, at_s), lambda card, at_s: journey(card, at_s=at_s),
 )  # fmt: skip
 MAKES: tuple[Make, ...] = (
-    *USES, sent, given_back,
+    *USES, sent, given_back, listed, listed,
+    lambda card, at_s: held(sent(card, at_s)),
     lambda _, at_s: fund_row("recovered", at_s // HOUR_S % 5 + 1, at_s, 3_000, batch_no="B"), lambda _, at_s: fund_batch("sent", "B", at_s),
     refused, quarantined, lost,
     lambda card, at_s: held(registered(card, at_s)),

@@ -1,7 +1,6 @@
 """The rows of `indicator_things`: what is in force of a thing, how it is written, and which steps follow from it."""
 
 import json
-from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,40 +10,39 @@ from hub.domain.indicators import members, units
 from hub.domain.indicators.cards import CardKnown, Held
 from hub.domain.indicators.cases import OF_A_CASE
 from hub.domain.indicators.outlets import OF_AN_OUTLET, began, turns
-from hub.domain.indicators.plain_payments import PlainPayment, payment_of, steps_of_row
 from hub.domain.indicators.steps import Steps, days_told, held_by_day, of_card, of_holder, of_thing
 from hub.domain.indicators.uses import OF_A_LOSS, OF_AN_ITEM, OPENED
 from hub.domain.instants import microseconds
 from hub.domain.reported import Reported
-from hub.journal.reader import Recorded
 from hub.projections.projection import Key, Row
 from hub.projections.views import concessions
 from hub.projections.views.card_alias import links
 from hub.projections.views.card_standing import fact_told, predecessor
 from hub.projections.views.cases import fact_of
-from hub.projections.views.fund_row_state import FundRow, known_row
+from hub.projections.views.indicator_events import Events, packed, unpacked
+from hub.projections.views.indicator_payments import PAYEE, PAYMENT, Payee, Payment
+from hub.projections.views.indicator_payments import decode as decode_payment
+from hub.projections.views.indicator_payments import encode as encode_payment
 
-CARD, PERSON, CASE, LOSS, PAYMENT, ITEM, OUTLET = "card", "person", "case", "loss", "payment", "item", "outlet"
+CARD, PERSON, CASE, LOSS, ITEM, OUTLET = "card", "person", "case", "loss", "item", "outlet"
 # A use or a grant of concession units, and those of a card in a city and month.
 ENTRY, MONTH = "entry", "month"
 # The kinds by which an identifier is tied to a card number: the issuer's.
 TYING = LIFECYCLE_KINDS - FROM_EITHER_SIDE
 _NOTHING_TOLD: list[Any] = [{}, None, {}]
-_text = json.encoder.encode_basestring_ascii
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
-Events = tuple[Recorded, ...]
 Units = Mapping[bytes, tuple[units.Used, ...]]
 
 
 class Thing:
-    """A row: the events in force of a thing; of a card also those of other identifiers of it, of a person the cards, of a payment its row.
+    """A row: the events in force of a thing; of a card also those of other identifiers of it, of a person the cards.
 
     *used* is what was used and granted of concession units: of a month by entry, of a card by month, of a person by card. It never changes
     once it is made, so that its steps are found once.
     """
 
-    __slots__ = ("_all_used", "_card", "_held", "_number", "_steps", "cards", "entry", "events", "key", "members", "parts", "row", "used")
+    __slots__ = ("_all_used", "_card", "_held", "_number", "_steps", "cards", "entry", "events", "key", "members", "parts", "used")
 
     def __init__(
         self,
@@ -52,14 +50,13 @@ class Thing:
         events: Events = (),
         parts: Mapping[bytes, Events] = {},
         cards: Mapping[bytes, Mapping[int, Held]] = {},
-        row: FundRow | None = None,
         used: Units = {},  # noqa: B006 (nobody changes it)
         entry: concessions.State | None = None,
         members: Mapping[bytes, Events] = {},
     ) -> None:
         """Nothing is derived yet."""
         self.key, self.events, self.parts, self.cards, self.members = key, events, parts, cards, members
-        self.row, self.used, self.entry = row, used, entry
+        self.used, self.entry = used, entry
         self._steps: Steps | None = None
         self._card: CardKnown | None = None
         self._held: Mapping[int, Held] | None = None
@@ -69,7 +66,7 @@ class Thing:
     @property
     def is_nothing(self) -> bool:
         """Whether nothing is left of it."""
-        return not (self.events or self.parts or self.cards or self.row or self.used or self.entry or self.members)
+        return not (self.events or self.parts or self.cards or self.used or self.entry or self.members)
 
     def having(self, **parts: Any) -> "Thing":
         """Returns the row with other parts; what follows from those that stay is not found again."""
@@ -82,7 +79,7 @@ class Thing:
     def is_told_as(self, other: "Thing") -> bool:
         """Whether it differs in concession units only: then what else it counts is the same."""
         is_same = self.events is other.events and self.parts is other.parts and self.cards is other.cards
-        return is_same and self.members is other.members and self.row is other.row and self.entry is other.entry
+        return is_same and self.members is other.members and self.entry is other.entry
 
     @property
     def number(self) -> bytes:
@@ -121,12 +118,6 @@ class Thing:
         return self._all_used
 
     @property
-    def payment(self) -> PlainPayment | None:
-        """What its steps depend on, if it is a row as nearly all are."""
-        row = self.row
-        return None if row is None or (plain := row.plain) is None else payment_of(row.province, plain)
-
-    @property
     def steps(self) -> Steps:
         """What it counts, as steps by day."""
         if self._steps is None:
@@ -161,6 +152,9 @@ class Thing:
         return {**days, **members.steps_of_member(key, [(None, told), *said], key)}
 
 
+State = Thing | Payment | Payee
+
+
 def card_of(number: bytes, told: Any) -> CardKnown:
     """Returns a card of (identifier, event): what was reported by each of its identifiers."""
     card = CardKnown(number)
@@ -188,11 +182,6 @@ def _loss(thing: Thing) -> Steps:
     asked = [microseconds(one.event.loss_opened.requested_at) for one in told if one.kind == OPENED]
     occurred = [one.occurred_us for one in told]
     return of_thing(told, OF_A_LOSS, [*asked, *occurred]) | days_told("K11", occurred)
-
-
-def _payment(thing: Thing) -> Steps:
-    assert thing.row is not None, "a payment is a row"
-    return steps_of_row(thing.row.province, thing.row.reports)
 
 
 def _entry(thing: Thing) -> Steps:
@@ -223,50 +212,41 @@ _STEPS = {
     MONTH: lambda _: {},
     CASE: _case,
     LOSS: _loss,
-    PAYMENT: _payment,
     ITEM: _item,
     OUTLET: _outlet,
 }
 
 
-def encode(thing: Thing) -> Row:
+def encode(thing: State) -> Row:
     """Writes a row."""
-    if (row := thing.row) is not None:
-        return (_payment_text(thing.key, row),)
-    parts = {name.hex(): [_packed(one) for one in events] for name, events in sorted(thing.parts.items())}
+    if not isinstance(thing, Thing):
+        return encode_payment(thing)
+    parts = {name.hex(): [packed(one) for one in events] for name, events in sorted(thing.parts.items())}
     cards = {name.hex(): [[day, one.holder.hex(), *one[1:]] for day, one in sorted(days.items())] for name, days in thing.cards.items()}
     entry = None if thing.entry is None else [thing.entry.card.hex(), *thing.entry[1:]]
     used = {name.hex(): told for name, told in sorted(thing.used.items())}
-    members_told = {name.hex(): [_packed(one) for one in some] for name, some in sorted(thing.members.items())}
+    members_told = {name.hex(): [packed(one) for one in some] for name, some in sorted(thing.members.items())}
     told = [used, entry, members_told] if members_told else [used, entry] if used or entry else []
-    events = [_packed(one) for one in thing.events]
-    return (_encode([thing.key[0], thing.key[1].hex(), events, parts, dict(sorted(cards.items())), None, *told]),)
+    events = [packed(one) for one in thing.events]
+    return _encode([thing.key[0], thing.key[1].hex(), events, parts, dict(sorted(cards.items())), None, *told]), None, None
 
 
-def _payment_text(key: Key, row: FundRow) -> str:
-    # By hand it takes a third of what the encoder does.
-    named = f'{_text(row.province)},{_text(row.batch_no)},{row.row_no},"{row.card.hex()}","{row.holder.hex()}"'
-    return f'["{key[0]}","{key[1].hex()}",[],{{}},{{}},[{named},{_text(row.text)}]]'
-
-
-def _packed(one: Recorded) -> list[object]:
-    said = b64encode(one.data).decode()
-    return [one.position, one.recorded_us, one.stream_id, one.sequence, one.kind, said]
-
-
-def decode(row: Row) -> Thing:
+def decode(row: Row) -> State:
     """Reads a row."""
-    what, key, events, parts, cards, payment, *told = json.loads(row[0])
+    text = json.loads(row[0])
+    if text[0] in (PAYMENT, PAYEE):
+        return decode_payment(text, *row[1:])
+    # Where an older release had rows of batches there is nothing.
+    what, key, events, parts, cards, _, *told = text
     used, entry, members_told = told + _NOTHING_TOLD[len(told) :]
     return Thing(
         (what, bytes.fromhex(key)),
-        _unpacked(events),
-        {bytes.fromhex(name): _unpacked(some) for name, some in parts.items()},
+        unpacked(events),
+        {bytes.fromhex(name): unpacked(some) for name, some in parts.items()},
         {bytes.fromhex(name): _days(days) for name, days in cards.items()},
-        None if payment is None else _payment_row(*payment),
         {bytes.fromhex(name): tuple(map(_used, told)) for name, told in used.items()},
         None if entry is None else _entry_row(*entry),
-        {bytes.fromhex(name): _unpacked(some) for name, some in members_told.items()},
+        {bytes.fromhex(name): unpacked(some) for name, some in members_told.items()},
     )
 
 
@@ -279,19 +259,8 @@ def _entry_row(card: str, city: str, day: str, reports: list[Any]) -> concession
     return concessions.State(bytes.fromhex(card), city, day, tuple(concessions.Report(*one) for one in reports))
 
 
-def _unpacked(events: list[Any]) -> Events:
-    return tuple(
-        Recorded(position, recorded_us, stream_id, sequence, kind, b64decode(said))
-        for position, recorded_us, stream_id, sequence, kind, said in events
-    )
-
-
 def _days(days: list[Any]) -> Mapping[int, Held]:
     return {
         day: Held(bytes.fromhex(holder), has_ecard, is_issued, has_died, tuple((name, value) for name, value in places))
         for day, holder, has_ecard, is_issued, has_died, places in days
     }
-
-
-def _payment_row(province: str, batch_no: str, row_no: int, card: str, holder: str, text: str) -> FundRow:
-    return known_row(province, batch_no, row_no, bytes.fromhex(card), bytes.fromhex(holder), text)

@@ -5,7 +5,8 @@ reported by one of them goes to the card number that it is tied to, and from the
 a use is a thing, those of a card in a city and month are one, and of these the card has the first use and what was granted on top.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from hub.domain.card import STATE_KINDS
 from hub.domain.culture.loans import LOAN_KINDS
@@ -19,11 +20,14 @@ from hub.domain.joint_services.cases import key_of
 from hub.journal.reader import Recorded
 from hub.projections.projection import Cells, Key, Linked, Projection, Signed
 from hub.projections.views import concessions, funds
+from hub.projections.views import indicator_payments as payments
 from hub.projections.views.card_alias import links
 from hub.projections.views.card_standing import predecessor
 from hub.projections.views.cases import CASE_KINDS, fact_of
 from hub.projections.views.chains import named
 from hub.projections.views.indicator_cells import COLUMNS, NAME, STEPS, TABLES, VALUES, signed
+from hub.projections.views.indicator_events import Events, events_after
+from hub.projections.views.indicator_payments import PAYEE, PAYMENT, Payee, Payment
 from hub.projections.views.indicator_rows import (
     CARD,
     CASE,
@@ -32,10 +36,9 @@ from hub.projections.views.indicator_rows import (
     LOSS,
     MONTH,
     OUTLET,
-    PAYMENT,
     PERSON,
     TYING,
-    Events,
+    State,
     Thing,
     decode,
     encode,
@@ -65,7 +68,9 @@ def _names(recorded: Recorded) -> tuple[Key, ...]:
         named = name_of_outlet(recorded.reported)
         return ((OUTLET, "/".join(named).encode()),)
     if kind in funds.ROW_KINDS:
-        return tuple((PAYMENT, key) for (key,) in funds.keys(recorded, None))
+        return recorded.derived(payments.payments_named)
+    if kind == facts.ELIGIBLE:
+        return recorded.derived(payments.payee_named)
     if kind in concessions.KINDS:
         return tuple((ENTRY, key) for (key,) in concessions.keys(recorded, None))
     if kind in MEMBER_KINDS:
@@ -106,21 +111,20 @@ def _holders(recorded: Recorded) -> tuple[bytes, ...]:
     return tuple(key for key in (event.holder.key, event.holder_data_corrected.corrected_holder.key) if key)
 
 
-def evolve(key: Key, thing: Thing | None, recorded: Recorded, corrected: Recorded | None) -> Thing | None:
+def evolve(key: Key, thing: Any, recorded: Recorded, corrected: Recorded | None) -> State | None:
     """Takes out what is in force no more and adds what is now."""
     if key[0] == PAYMENT:
-        row = funds.evolve(key[1:], thing.row if thing is not None else None, recorded, corrected)
-        return thing if thing is not None and row is thing.row else None if row is None else Thing(key, row=row)
+        return payments.evolve_payment(key, thing, recorded, corrected)
+    if key[0] == PAYEE:
+        return payments.evolve_payee(key, thing, recorded, corrected)
     if key[0] == ENTRY:
         entry = concessions.evolve(key[1:], thing.entry if thing is not None else None, recorded, corrected)
         return thing if entry is (thing.entry if thing is not None else None) else Thing(key, entry=entry)
-    known = thing or Thing(key)
-    gone = {recorded.position} if corrected is None else {recorded.position, corrected.position}
-    events = tuple(one for one in known.events if one.position not in gone)
-    if not recorded.is_reversal and recorded.kind in KINDS and key in recorded.derived(_names):
-        events = tuple(sorted((*events, recorded), key=lambda one: one.position))
+    known: Thing = thing or Thing(key)
+    is_told = not recorded.is_reversal and recorded.kind in KINDS and key in recorded.derived(_names)
+    events = events_after(known.events, recorded, corrected, is_told=is_told)
     if events == known.events:
-        return thing
+        return known if thing is not None else None
     return _left(known.having(events=events))
 
 
@@ -129,8 +133,12 @@ def _left(thing: Thing) -> Thing | None:
     return None if thing.is_nothing and thing.key[0] not in (CARD, MONTH) else thing
 
 
-def above(thing: Thing) -> list[Key]:
-    """Names the number that an identifier is tied to, and who ever had a card; the month of an entry, and the card of a month."""
+def above(thing: State) -> Sequence[Key]:
+    """Names the number that an identifier is tied to, and who ever had a card; the month of an entry, the card of a month; who is paid."""
+    if isinstance(thing, Payment):
+        return payments.above_payment(thing)
+    if isinstance(thing, Payee):
+        return ()
     if thing.key[0] == ENTRY:
         return [_month(thing.entry)] if thing.entry is not None else []
     if thing.key[0] == MONTH:
@@ -143,8 +151,14 @@ def above(thing: Thing) -> list[Key]:
     return [*([(CARD, number)] if number else ()), *((PERSON, key) for key in people)]
 
 
-def join(key: Key, thing: Thing | None, below: Thing, _: Recorded) -> Thing | None:
+def join(key: Key, thing: Any, below: Any, _: Recorded) -> State | None:
     """Adds to a row what one below it has: to a card what was reported by an identifier of it, to a person a card; or takes it off."""
+    if isinstance(below, Payment):
+        return payments.join_payment(thing, below)
+    return _join(key, thing, below)
+
+
+def _join(key: Key, thing: Thing | None, below: Thing) -> Thing | None:
     known, name, number = thing or Thing(key), below.key[1], below.number
     if key[0] == CARD and below.key[0] == CARD:
         parts = {other: events for other, events in known.parts.items() if other != name}
@@ -182,23 +196,24 @@ def _positions(parts: Mapping[bytes, Events]) -> dict[bytes, list[int]]:
     return {name: [one.position for one in events] for name, events in parts.items()}
 
 
-def moved(recorded: Recorded, before: Thing | None, after: Thing | None) -> Iterable[Signed]:
+def moved(recorded: Recorded, before: State | None, after: State | None) -> Iterable[Signed]:
     """Says by how much a change of a thing moves what is counted."""
     since = recorded.in_force_since
-    if after is not None and (payment := after.payment) is not None:
-        was = before.payment if before is not None else None
+    if isinstance(after, Payment) and (plain := after.plain) is not None:
+        was = before.plain if isinstance(before, Payment) else None
         if before is None or was is not None:
-            return signed(since, change_of(was, payment))
-    if before is not None and after is not None and after.is_told_as(before):
+            return signed(since, change_of(was, plain))
+    if isinstance(before, Thing) and isinstance(after, Thing) and after.is_told_as(before):
         return signed(since, change(before.unit_steps, after.unit_steps))
     return signed(since, change(before.steps if before is not None else {}, after.steps if after is not None else {}))
 
 
-KINDS = MEMBER_KINDS | STATE_KINDS | TYING | CASE_KINDS | _LOSS_KINDS | LOAN_KINDS | {facts.OUTLET} | funds.ROW_KINDS | concessions.KINDS
+_MONEY = funds.ROW_KINDS | concessions.KINDS | {facts.ELIGIBLE}
+KINDS = MEMBER_KINDS | STATE_KINDS | TYING | CASE_KINDS | _LOSS_KINDS | LOAN_KINDS | {facts.OUTLET} | _MONEY
 INDICATOR_THINGS = Projection(
     name=NAME,
     key_columns=(("thing", "text"), ("key", "bytea")),
-    value_columns=(("told", "text"),),
+    value_columns=(("told", "text"), *payments.COLUMNS),
     kinds=KINDS,
     keys=keys,
     evolve=evolve,
@@ -206,6 +221,7 @@ INDICATOR_THINGS = Projection(
     encode=encode,
     refers=dict.fromkeys(funds.ROW_KINDS, named),
     marks=concessions.MARKS,
-    linked=Linked(above=above, join=join, climbs=True),
+    linked=Linked(above=above, join=join, climbs=True, below=payments.BELOW),
+    indexes=payments.INDEXES,
     cells=Cells(key_columns=COLUMNS, value_columns=VALUES, of=moved, tables=TABLES, below_zero=True, by_position=STEPS),
 )
