@@ -1,7 +1,7 @@
 """The rows of `indicator_things`: what is in force of a thing, how it is written, and which steps follow from it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hub.domain.card import FROM_EITHER_SIDE, STATE_KINDS, with_fact
@@ -85,15 +85,16 @@ class Thing:
     def number(self) -> bytes:
         """The card number that an identifier is tied to by what named it last, empty if to none."""
         if self._number is None:
-            self._number = self._tied_to()
+            self._number = next(self.numbers, b"")
         return self._number
 
-    def _tied_to(self) -> bytes:
+    @property
+    def numbers(self) -> Iterator[bytes]:
+        """All card numbers that an identifier is tied to, by what named it last first: without that it is tied to the next one."""
         for one in reversed(self.events):
             number, others = one.derived(links) if one.kind in TYING else (None, ())
             if number is not None and self.key[1] in others:
-                return number
-        return b""
+                yield number
 
     @property
     def card(self) -> CardKnown:

@@ -145,10 +145,10 @@ def above(thing: State) -> Sequence[Key]:
         return [(CARD, thing.key[1][:-_PLACE])]
     if thing.key[0] != CARD:
         return []
-    number = thing.number
     events = (one for some in (thing.events, *thing.parts.values()) for one in some)
     people = dict.fromkeys(key for one in events if one.kind in STATE_KINDS for key in one.derived(_holders))
-    return [*([(CARD, number)] if number else ()), *((PERSON, key) for key in people)]
+    # Also a number that another one took the place of: what did so may be reversed.
+    return [*((CARD, number) for number in dict.fromkeys(thing.numbers)), *((PERSON, key) for key in people)]
 
 
 def join(key: Key, thing: Any, below: Any, _: Recorded) -> State | None:
