@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hub.domain.corrections import Member, standing
 from hub.projections.engine import advance
 from hub.projections.projection import View
-from tests.recording import Recording, correcting, reversing
+from tests.recording import Recording, correcting, journey, reversing
 
 FEEDS = ("cq.usage", "cq.card-center", "sc.usage", "sc.card-center")
 # How an event changes another: by which of the two, and how far before or after the end of its feed that one is.
@@ -61,6 +61,10 @@ class History:
                 number = self._journal.next_sequence(feed)
                 [position] = self._journal.append(event, feed=feed)
                 self.told.append(One(position, (feed, number), event))
+
+    def pass_over(self) -> None:
+        """Records events that nothing counts, for the changes to meet that came before what they name."""
+        self.record((lambda _: journey("PASSED"), feed, None, 3) for feed in FEEDS)
 
     def in_force(self, position: int) -> list[One]:
         """What was in force at a position, in order."""

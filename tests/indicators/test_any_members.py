@@ -249,6 +249,7 @@ def test_a_number_goes_back_to_the_card_before_where_the_later_tie_is_reversed(p
         for card, person in (("A", "P1"), ("B", "P2"))
     ]
     begun = [(make, "cq.usage", None, 1) for make in (lambda n: basis(n, "T1", "VETERAN", ["FREE_RIDE"], "2025-11-01", ""), *ties)]
+    place.history.pass_over()
     all_three_agree(place, begun, 9, [0, 1])
     back: Step = (lambda n: whose("card_registered", n - 1, "B", "P2", "P1", "T1", 0), "cq.usage", (reversing, -1), 1)
     all_three_agree(place, [back, (lambda n: served(n - 1, "A", "FREE_RIDE", 3), "cq.usage", None, 1)], 1, [0])

@@ -193,6 +193,7 @@ def test_a_payment_that_is_given_back_of_by_its_number_is_none(place: Place) -> 
         ((lambda n: sent(n, 1), "sc.usage"), None, 1),
         ((lambda n: answered("paid", n, 1, 4, "GLJT"), "cq.usage"), None, 1),
     ]
+    place.history.pass_over()
     place.history.record([(make, feed, change, times) for (make, feed), change, times in first])
     fold(place.connection, [INDICATOR_THINGS], 9)
     asked, before = Asked(definition("K7"), DAYS[3], reference.load()), head_position(place.connection)
