@@ -16,7 +16,7 @@ from hub.audit.checker_questions import Answering, answering
 from hub.domain.errors import HubError
 from hub.tlog import note, policy, tree
 from hub.tlog.cosignatures import SignatureWrong
-from hub.tlog.note import Checkpoint, Note
+from hub.tlog.note import Checkpoint
 from hub.tlog.policy import Judged, Policy
 from hub.tlog.several import check_several
 from hub.tlog.tree import ProofRefused
@@ -68,12 +68,12 @@ def _check(file: BinaryIO, trusted: bytes | None) -> Verdict:
     genesis, own = reading.one("genesis"), reading.one("policy")
     rules = policy.parse(own if trusted is None else trusted)
     signed = note.parse(reading.one("checkpoint"))
-    judged = rules.judge(signed)
-    head = judged.checkpoint
+    head = Checkpoint.parse(signed.text)
     if not genesis.startswith(f"chuanyu-log/1\norigin {head.origin}\n".encode()) or genesis.count(b"\n") < 3:
         raise BundleRefused("ORIGIN_DIFFERS")
     if (head.origin, head.size) != (manifest["origin"], manifest["size"]):
         raise BundleRefused("ORIGIN_DIFFERS")
+    judged = rules.judge(signed)
     said = [_signed_in_words(judged), *_earlier(reading, rules, head)]
     proof = reading.one_if_there("proof")
     indexed = read_indexed(reading.folder("index/"))
@@ -115,27 +115,25 @@ def _signed_in_words(judged: Judged) -> tuple[str, str]:
 
 def _earlier(reading: Reading, rules: Policy, head: Checkpoint) -> Iterator[tuple[str, str]]:
     """Checks further checkpoints of the log, each against the one that the proofs lead to."""
-    waiting: tuple[str, Note] | None = None
-    for name, data in reading.folder("checkpoints/"):
-        if waiting is None:
-            waiting = name, note.parse(data)
-            continue
-        (before, signed), waiting = waiting, None
-        old = rules.judge(signed).checkpoint if Checkpoint.parse(signed.text).origin == head.origin else None
-        if old is None:
-            raise BundleRefused("ORIGIN_DIFFERS", before)
-        if (before, name) != (f"{old.size:020d}.note", f"{old.size:020d}.path"):
-            raise BundleRefused("MEMBER_UNKNOWN", before)
-        path = [data[at : at + tree.HASH] for at in range(0, len(data), tree.HASH)]
+    files = list(reading.folder("checkpoints/"))
+    for (name, data), (path_name, path) in zip(files[::2], files[1::2], strict=False):
+        signed = note.parse(data)
+        old = Checkpoint.parse(signed.text)
+        if (name, path_name) != (f"{old.size:020d}.note", f"{old.size:020d}.path"):
+            raise BundleRefused("MEMBER_UNKNOWN", name)
+        if old.origin != head.origin:
+            raise BundleRefused("ORIGIN_DIFFERS", name)
+        rules.judge(signed)
+        hashes = [path[at : at + tree.HASH] for at in range(0, len(path), tree.HASH)]
         try:
             if old.size == head.size:
                 raise ProofRefused
-            tree.check_consistency(old.size, head.size, path, old.root, head.root)
+            tree.check_consistency(old.size, head.size, hashes, old.root, head.root)
         except ProofRefused as refused:
             raise BundleRefused("CONSISTENCY_WRONG", str(refused)) from None
         yield f"自大小 {old.size} 起只有追加", f"since size {old.size} the log only grew"
-    if waiting is not None:
-        raise BundleRefused("MEMBER_UNKNOWN", waiting[0])
+    if len(files) % 2:
+        raise BundleRefused("MEMBER_UNKNOWN", files[-1][0])
 
 
 def _check_entries(reading: Reading, genesis: bytes, proof: bytes, head: Checkpoint, answer: Answering) -> tuple[int, int]:

@@ -41,6 +41,7 @@ from hub.tlog.note import SignerKey, encode64, parse
 from hub.tlog.several import several
 from hub.tlog.store import reader
 from hub.trust.receipt_keys import ReceiptKeys
+from tests.audit.changed_bundles import changed
 from tests.audit.sealing import CARD, Logged, logged
 from tests.databases import fresh_database
 
@@ -231,6 +232,30 @@ def test_a_member_that_is_there_twice_or_beside_is_refused(scene: Scene) -> None
     assert refused(bundle[:-1024] + header("zzz", 1) + b"x" + bytes(511) + bytes(1024), scene.quick) == "MEMBER_UNKNOWN"
     members = scene.members("feed")
     assert refused(repacked({"genesis": members.pop("genesis"), **members}), scene.quick) == "MEMBER_MISSING"
+
+
+def test_a_checkpoint_without_its_path_or_a_path_without_its_checkpoint_is_refused_by_one_name(scene: Scene) -> None:
+    members = scene.members("range")
+    note, path = sorted(name for name in members if name.startswith("checkpoints/"))
+    for lost in (note, path):
+        left = {name: data for name, data in members.items() if name != lost}
+        assert refused(repacked(left), scene.quick) == "MEMBER_UNKNOWN"
+
+
+def test_of_which_log_a_bundle_is_comes_before_who_signed_it(scene: Scene) -> None:
+    members = scene.members("day of a feed")
+    _, size, root, rest = members["checkpoint"].split(b"\n", 3)
+    members["checkpoint"] = b"\n".join((b"other.test/1", size, root, rest))
+    assert refused(repacked(members), scene.quick) == "ORIGIN_DIFFERS"
+
+
+@pytest.mark.parametrize("first", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(100, 10_000, 100))])
+def test_what_one_checker_refuses_the_other_refuses_by_the_same_name(scene: Scene, first: int) -> None:
+    for seed in range(first, first + 100):
+        draw = random.Random(seed)
+        name, other, policy = draw.choice(EVERY), draw.choice(EVERY), scene.quick if draw.random() < 0.85 else None
+        found = refusals(repacked(changed(scene.members(name), scene.members(other), draw)), policy)
+        assert found[0] == found[1], (seed, name)
 
 
 def edited(members: Members, name: str, change: Callable[[dict[str, object]], object]) -> bytes:
