@@ -1,5 +1,6 @@
 """AuditService, and `hub prove` and `hub verify`, on a running hub that seals its log: who gets which proof, and that each one holds."""
 
+import itertools
 import json
 import sys
 import time
@@ -25,7 +26,7 @@ from hub.tlog import note, proof, tree
 from hub.tlog.sealer import signers
 from hub.trust.log_keys import open_log_keys
 from tests.audit.test_bundles import VERDICT_CPU_S, strangers_cpu_s, strangers_run
-from tests.clients import DEADLINE_S, Province, journal, recorded_at, refused
+from tests.clients import DEADLINE_S, Province, journal, recorded_at, refusal_of, refused
 from tests.hub_process import CHONGQING, SICHUAN, RunningHub
 from tests.messages import journey, question, registered
 
@@ -113,6 +114,35 @@ def test_what_is_not_sealed_and_what_is_no_size_are_refused(shared_hub: RunningH
     assert refused(lambda: stub.GetInclusionProof(number(FEED, 1, 10**9), timeout=DEADLINE_S)).reason == "SIZE_UNKNOWN"
     broken = refused(lambda: stub.GetInclusionProof(protos.GetInclusionProofRequest(), timeout=DEADLINE_S))
     assert broken.reason == "REQUEST_INVALID"
+
+
+ODD = (0, 1, 2, 3, 255, 256, 257, 2**31, 2**53, 2**63 - 1, 2**63, 2**64 - 1)
+TYPED = {"REQUEST_INVALID", "SIZE_UNKNOWN", "NOT_SEALED_YET", "NOT_FEED_OWNER", "RECEIPT_NOT_FOUND"}
+
+
+def test_whatever_numbers_are_asked_for_the_answer_is_a_proof_that_holds_or_a_refusal_by_name(stubs: dict[str, Stub]) -> None:
+    asks: list[tuple[str, Any]] = [("GetCheckpoint", protos.GetCheckpointRequest(size=size)) for size in ODD]
+    for one, other in itertools.product(ODD, ODD):
+        asks += [
+            ("GetConsistencyProof", protos.GetConsistencyProofRequest(first_size=one, second_size=other)),
+            ("GetInclusionProof", protos.GetInclusionProofRequest(position=one, size=other)),
+            ("GetInclusionProof", number(FEED, one, other)),
+            ("GetInclusionProof", number("quarantine", one, other)),
+        ]
+    asks += [("GetReceipt", protos.GetReceiptRequest(event=references_pb2.EventRef(feed=FEED, sequence=one))) for one in ODD]
+    reasons = set()
+    for method, request in asks:
+        try:
+            found = getattr(stubs[CHONGQING], method)(request, timeout=DEADLINE_S)
+        except grpc.RpcError as error:
+            reasons.add(refusal_of(error).reason)
+            continue
+        if method == "GetInclusionProof":
+            head = found.checkpoint
+            tree.check_inclusion(found.leaf, found.position, head.size, list(found.path), head.root)
+        if method == "GetConsistencyProof":
+            tree.check_consistency(found.first.size, found.second.size, list(found.path), found.first.root, found.second.root)
+    assert reasons <= TYPED
 
 
 def test_a_receipt_is_made_again_for_the_sender(chongqing: Province, stubs: dict[str, Stub]) -> None:

@@ -211,3 +211,12 @@ def test_a_note_of_another_log_is_evidence_of_nothing_and_said_so(run: Callable[
     other.write_bytes(Note(text, (sign_note(key, text),)).format())
     result = run("--against", str(other))
     assert (result.exit_code, "[note-unknown]" in result.output) == (1, True)
+
+
+def test_hotlist_files_before_the_last_snapshot_may_be_deleted(sealed_hub: Hub) -> None:
+    with psycopg.connect(sealed_hub.dsn) as connection:
+        attack = Attack(connection, sealed_hub, 1)
+        attack.change("DELETE FROM hotlist.file WHERE epoch < (SELECT max(epoch) FROM hotlist.file)")
+        codes = checked(attack, "card_standing").codes
+        connection.rollback()
+    assert codes == {}

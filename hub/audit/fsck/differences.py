@@ -107,6 +107,10 @@ WORDS = {
         "第 {epoch} 期黑名单文件与位置 {position} 的公布不符",
         "the hotlist file of epoch {epoch} is not the one published at position {position}",
     ),
+    "hotlist-missing": (
+        "第 {epoch} 期黑名单（位置 {position} 公布）的文件不见了",
+        "the hotlist file of epoch {epoch}, published at position {position}, is gone",
+    ),
     "erased-again": ("保险库：已删除的标识 {key} 又出现", "vault: identifier {key} was erased and is there again"),
     "original-erased-again": (
         "保险库：已删除的 {feed} 第 {sequence} 号原件又出现",

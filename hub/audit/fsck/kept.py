@@ -41,19 +41,22 @@ def _why_not(archive: bytes, digest: bytes, published: bytes) -> str | None:
 
 
 def examine_hotlist(scene: Scene) -> Iterator[Difference]:
-    """Each file is the one that was published under its epoch: by its digest, and by what its row says of it."""
-    published = {recorded.sequence: recorded for recorded in scene.decided["hotlist_published"]}
+    """Each file is the one that was published under its epoch, and those since the last snapshot are there: older ones may be deleted."""
+    base = 0
+    gone = {recorded.sequence: recorded for recorded in scene.decided["hotlist_published"]}
     for (epoch,) in scene.as_writer("SELECT epoch FROM hotlist.file ORDER BY epoch"):
         # A file without its event is the rest of a build that was interrupted, or newer than the head: nobody gets it, or not yet.
-        if (recorded := published.get(epoch)) is None:
+        if (recorded := gone.pop(epoch, None)) is None:
             continue
         event = recorded.event.hotlist_published
         [(data, digest, *row)] = scene.as_writer(_HOTLIST_FILE, epoch=epoch)
         head = Epoch.of(data)
+        base = head.base_epoch
         of_file = (head.base_epoch, head.position, head.instant_us, head.listed, head.issued, head.unlistable)
         named = (hashlib.new("sm3", data).digest(), head.epoch, head.position, head.listed)
         if named != (event.digest, event.epoch, event.as_of_position, event.card_count) or (digest, *row) != (event.digest, *of_file):
             yield Difference("hotlist-file", epoch=epoch, position=recorded.position)
+    yield from (Difference("hotlist-missing", epoch=epoch, position=recorded.position) for epoch, recorded in gone.items() if epoch >= base)
 
 
 def examine_keys(scene: Scene) -> Iterator[Difference]:

@@ -172,6 +172,18 @@ def hotlist_file_swapped(attack: Attack) -> None:
     )
 
 
+def hotlist_file_removed(attack: Attack) -> None:
+    """Removes the newest hotlist files: gates go on without the losses that these list."""
+    attack.change("DELETE FROM hotlist.file WHERE epoch > (SELECT max(epoch) FROM hotlist.file) - %s", attack.chance.randrange(1, 4))
+
+
+def hotlist_file_renumbered(attack: Attack) -> None:
+    """Gives the newest hotlist file the number of an epoch that is to come."""
+    attack.change(
+        "UPDATE hotlist.file SET epoch = epoch + %s WHERE epoch = (SELECT max(epoch) FROM hotlist.file)", attack.chance.randrange(1, 9)
+    )
+
+
 def view_row_edited(attack: Attack) -> None:
     """Edits a row of a view that answers rest on: a lost card is good again."""
     key, facts = attack.one_of("SELECT key, facts FROM views.card_standing WHERE facts LIKE '%%temporary_loss%%' ORDER BY 1")
@@ -212,4 +224,6 @@ BESIDE_THE_JOURNAL = (
     Kind(16, "view-differs", view_row_edited, "", "card_standing"),
     Kind(16, "checkpoint-beyond-head", checkpoint_moved_ahead),
     Kind(28, "hotlist-file", hotlist_file_swapped),
+    Kind(28, "hotlist-missing", hotlist_file_removed),
+    Kind(28, "hotlist-missing", hotlist_file_renumbered),
 )
