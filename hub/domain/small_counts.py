@@ -42,7 +42,7 @@ def published(
     """Returns the counts as they may be shown, None for each that may not; a count is in two sums at most.
 
     *also* may not be shown although they are no small counts. *known* are known to the readers, so that leaving them out hides nothing.
-    Raises CannotHide, only where some are known.
+    Raises CannotHide, only where some are known or a sum is not what its parts add up to.
     """
     hidden = _hidden(counts, list(sums), also, known)
     return {name: None if name in hidden else count for name, count in counts.items()}

@@ -82,9 +82,13 @@ def shown(found: Figures, definition: Definition, before: Report | None = None) 
 
 
 def _sums(found: Figures) -> list[Sum]:
-    """Returns the sums of a table: each cell of its parts, each part of its cells."""
+    """Returns the sums of a table: each cell of its parts, each part of its cells.
+
+    Who is in several cells counts in each and once in all: nobody adds such cells up to their total, so that is no sum.
+    """
     cells = [cell for cell, part in found if part == ALL]
     parts = [part for cell, part in found if cell == TOTAL]
     across = [Sum((cell, ALL), [(cell, IN), (cell, OUT)]) for cell in cells if (cell, IN) in found]
     inner = [cell for cell in cells if cell != TOTAL]
-    return across + ([Sum((TOTAL, part), [(cell, part) for cell in inner]) for part in parts] if inner else [])
+    down = [Sum((TOTAL, part), [(cell, part) for cell in inner]) for part in parts] if inner else []
+    return across + [one for one in down if found[one.total] == sum(found[name] for name in one.parts)]

@@ -116,3 +116,28 @@ def test_a_subject_counts_once_in_each_place_and_once_in_all() -> None:
 
 def test_what_is_no_count_of_people_is_shown_however_small() -> None:
     assert shown({(TOTAL, ALL): 1}, definition("K14")) == {(TOTAL, ALL): 1}
+
+
+# Each person by the groups that he is in, and whether he is in the numerator there.
+people = st.lists(st.dictionaries(st.sampled_from(CELLS), st.booleans(), min_size=1), min_size=1, max_size=12)
+
+
+@given(people)
+def test_people_who_are_in_several_cells_are_hidden_as_others_are(persons: list[dict[str, bool]]) -> None:
+    ones = [
+        Counted({"group": cell}, int(inside), 1, number) for number, cells in enumerate(persons) for cell, inside in sorted(cells.items())
+    ]
+    found = figures(ones, ones, SHARE, ("group",))
+    may_show = shown(found, SHARE)
+    assert not is_small(found, may_show)
+    across = [[(cell, ALL), (cell, IN), (cell, OUT)] for cell in {cell for cell, _ in found}]
+    unknown = [[name for name in one if may_show[name] is None] for one in across]
+    assert all(len(names) != 1 for names in unknown)
+
+
+def test_a_figure_that_no_cell_adds_up_to_is_no_sum() -> None:
+    """One person is left out in one group and reached in the other: in all he is reached, and nobody is left out."""
+    ones = [Counted({"group": "VETERAN"}, 0, 1, "p"), Counted({"group": "ELDER"}, 1, 1, "p")]
+    found = figures(ones, ones, SHARE, ("group",))
+    assert (found[TOTAL, IN], found[TOTAL, OUT], found["VETERAN", OUT]) == (1, 0, 1)
+    assert {name for name, count in shown(found, SHARE).items() if count is None} == {name for name, count in found.items() if count}
