@@ -6,17 +6,18 @@ from hub.demo.screen import show_command
 from hub.journal.sessions import session
 from hub.stage import Stage
 
-# What a command is asked about, and the words above its answer. Who looks at a person's record says why.
+# What a command is asked about, of which a report is in force, and the words above its answer. Who looks at a person's record says why.
 _SHOWN = (
     (
         "一个人的备案 the filings of a person",
-        "SELECT encode(card, 'hex') FROM views.medical_filing WHERE card <> '' ORDER BY position LIMIT 1",
+        "SELECT encode(card, 'hex') FROM views.medical_filing WHERE card <> '' AND right(spans, 1) = '-' ORDER BY position LIMIT 1",
         ("filings",),
         ("--purpose", "DEMO", "--operator", "demo"),
     ),
     (
         "结算与退费 a settlement and its refund",
-        "SELECT r.name FROM views.medical_settlement r JOIN views.medical_settlement s ON s.name = r.also ORDER BY r.position LIMIT 1",
+        """SELECT r.name FROM views.medical_settlement r JOIN views.medical_settlement s ON s.name = r.also
+           WHERE right(r.spans, 1) = '-' AND right(s.spans, 1) = '-' ORDER BY r.position LIMIT 1""",
         ("settlements", "show"),
         (),
     ),
@@ -30,13 +31,13 @@ _SHOWN = (
     (
         "一个读者，两省合计 a reader of both networks",
         """SELECT encode(card, 'hex') FROM views.library_loan
-           WHERE kind = 'library_item_borrowed' AND card <> '' ORDER BY position DESC LIMIT 1""",
+           WHERE kind = 'library_item_borrowed' AND card <> '' AND right(spans, 1) = '-' ORDER BY position DESC LIMIT 1""",
         ("reader",),
         ("--purpose", "DEMO", "--operator", "demo"),
     ),
     (
         "一个人的消费券 the coupons of a person",
-        """SELECT encode(card, 'hex') FROM views.coupon WHERE card <> ''
+        """SELECT encode(card, 'hex') FROM views.coupon WHERE card <> '' AND right(spans, 1) = '-'
            ORDER BY kind = 'coupon_redeemed' DESC, position DESC LIMIT 1""",
         ("coupons", "list"),
         ("--purpose", "DEMO", "--operator", "demo"),

@@ -77,18 +77,38 @@ def shown(found: Figures, definition: Definition, before: Report | None = None) 
     """Returns the figures as they may be shown, also beside the report that was given out before; None for what may not."""
     if not definition.is_of_people:
         return dict(found)
-    earlier = [Published(before.figures, _sums(before.figures), dict(before.shown))] if before is not None else []
-    return published_beside(found, _sums(found), earlier).shown
+    earlier = [_as_published(before.figures, before.shown)] if before is not None else []
+    counts, sums = _with_sums(found)
+    may_show = published_beside(counts, sums, earlier)
+    return {name: may_show[name] for name in found}
 
 
-def _sums(found: Figures) -> list[Sum]:
-    """Returns the sums of a table: each cell of its parts, each part of its cells.
+def _as_published(found: Figures, was_shown: Shown) -> Published:
+    """Returns what the readers of a report have: what they can add up of it, too."""
+    counts, sums = _with_sums(found)
+    known = dict(was_shown)
+    for cell, part in counts.keys() - found.keys():
+        parts = [name for name in found if name[1] == part and (cell == _TWICE or name[0] != TOTAL)]
+        known[cell, part] = None if any(known.get(name) is None for name in parts) else counts[cell, part]
+    return Published(counts, sums, known)
 
-    Who is in several cells counts in each and once in all: nobody adds such cells up to their total, so that is no sum.
+
+# What cells come to, and how much that is more than their total: no cell has such a name.
+_ADDED, _TWICE = "added/", "twice/"
+
+
+def _with_sums(found: Figures) -> tuple[dict[Name, int], list[Sum]]:
+    """Returns the figures, and the sums of a table: each cell of its parts, each part of its cells.
+
+    Who is in several cells counts in each and once in all. How many more that makes follows from what is shown, so it is a figure, too.
     """
+    counts = dict(found)
     cells = [cell for cell, part in found if part == ALL]
-    parts = [part for cell, part in found if cell == TOTAL]
-    across = [Sum((cell, ALL), [(cell, IN), (cell, OUT)]) for cell in cells if (cell, IN) in found]
     inner = [cell for cell in cells if cell != TOTAL]
-    down = [Sum((TOTAL, part), [(cell, part) for cell in inner]) for part in parts] if inner else []
-    return across + [one for one in down if found[one.total] == sum(found[name] for name in one.parts)]
+    sums = [Sum((cell, ALL), [(cell, IN), (cell, OUT)]) for cell in cells if (cell, IN) in found]
+    for part in [part for cell, part in found if cell == TOTAL] if inner else []:
+        added, total = sum(found[cell, part] for cell in inner), found[TOTAL, part]
+        if added >= total:
+            counts |= {(_ADDED, part): added, (_TWICE, part): added - total}
+            sums += [Sum((_ADDED, part), [(cell, part) for cell in inner]), Sum((_ADDED, part), [(TOTAL, part), (_TWICE, part)])]
+    return counts, sums

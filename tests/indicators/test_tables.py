@@ -141,3 +141,17 @@ def test_a_figure_that_no_cell_adds_up_to_is_no_sum() -> None:
     found = figures(ones, ones, SHARE, ("group",))
     assert (found[TOTAL, IN], found[TOTAL, OUT], found["VETERAN", OUT]) == (1, 0, 1)
     assert {name for name, count in shown(found, SHARE).items() if count is None} == {name for name, count in found.items() if count}
+
+
+def test_that_a_few_are_in_two_groups_follows_from_no_table() -> None:
+    ones = [
+        Counted({"group": group}, 1, 1, number) for number in range(40) for group in ("VETERAN", "ELDER") if number < 22 or group == "ELDER"
+    ]
+    found = figures(ones, ones, SHARE, ("group",))
+    both = found["VETERAN", ALL] + found["ELDER", ALL] - found[TOTAL, ALL]
+    assert (both, None in shown(found, SHARE).values()) == (22, False)
+    few = [one for one in ones if one.places["group"] == "VETERAN" or one.subject not in range(19)]
+    found = figures(few, few, SHARE, ("group",))
+    assert found["VETERAN", ALL] + found["ELDER", ALL] - found[TOTAL, ALL] == 3
+    may_show = shown(found, SHARE)
+    assert None in {may_show[cell, ALL] for cell in ("VETERAN", "ELDER", TOTAL)}
