@@ -294,7 +294,8 @@ def test_sigterm_answers_the_append_under_way_and_exits_with_zero(shared_hub: Ru
     assert not under_way.done()
     held.rollback()
     assert list(under_way.result().outcomes) == [RECORDED]
-    assert shared_hub.edges[edge].stop() == 0
+    # A second SIGTERM could come when its handler has gone.
+    assert shared_hub.edges[edge].process.wait(DEADLINE_S) == 0
 
 
 def test_a_second_sigterm_ends_calls_under_way_and_what_waits_is_written_all_the_same(
