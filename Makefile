@@ -70,4 +70,4 @@ sbom: setup
 	@echo "dist/sbom.cdx.json"
 
 clean:
-	@rm -rf dist .venv protos/gen .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf dist .venv protos/gen .ruff_cache .pytest_cache .hypothesis

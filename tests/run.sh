@@ -7,9 +7,9 @@ unset PYTHONDONTWRITEBYTECODE
 types=$(mktemp)
 seen=$(mktemp -d)
 memory=/dev/shm/hub-test.$$
-$bin/mypy >"$types" 2>&1 &
-mypy=$!
-trap 'kill "$mypy" 2>/dev/null || true; rm -rf "$types" "$seen" "$memory"' EXIT
+$bin/pyrefly check --min-severity error --summary=none >"$types" 2>&1 &
+checker=$!
+trap 'kill "$checker" 2>/dev/null || true; rm -rf "$types" "$seen" "$memory"' EXIT
 echo "style: ruff"
 $bin/ruff check .
 $bin/ruff format --check --quiet . || { echo "run: .venv/bin/ruff format"; exit 1; }
@@ -26,14 +26,14 @@ if [ "$(df -Pk /dev/shm 2>/dev/null | awk 'END { print int($4) }')" -gt 6000000 
     mkdir -m 711 "$memory"
     export TMPDIR="$memory"
 fi
-echo "tests: pytest, and types: mypy --strict"
+echo "tests: pytest, and types: pyrefly"
 # Four processes, each with a PostgreSQL of its own: on two cores, since tests wait half of their time; with more of them each costs more.
 # Tests of one file share a hub, so they stay together. A server that HUB_TEST_DSN names is shared by all tests, one after the other.
 if [ -n "${HUB_TEST_DSN:-}" ]; then processes=0; else processes=4; fi
 failed=0
 typed=0
 $bin/python -m pytest -p tests.spread --processes=$processes -o cache_dir="$seen" "$@" || failed=$?
-wait "$mypy" || typed=1
+wait "$checker" || typed=1
 # As CPython's own suite does: what failed beside three others runs once more alone, and both outcomes are on the screen. A fault of the
 # hub fails again; what passes depended on how fast the machine was, and is mended as a fault of the test. More than three are not excused.
 if [ "$failed" = 1 ] && [ "$(grep -c '::' "$seen/v/cache/lastfailed")" -le 3 ]; then

@@ -23,7 +23,7 @@ CHONGQING: Final = "50"
 
 @cache
 def _areas() -> dict[str, str]:
-    table = resources.files(__package__).joinpath("unionpay_areas.csv").read_text(encoding="utf-8")
+    table = resources.files("adapters.chongqing").joinpath("unionpay_areas.csv").read_text(encoding="utf-8")
     return {row["area"]: row["region"] for row in csv.DictReader(table.splitlines())}
 
 

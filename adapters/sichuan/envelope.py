@@ -57,7 +57,7 @@ def signing_string(fields: dict[str, Any]) -> bytes:
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, bool | dict | list):
+    if isinstance(value, (bool, dict, list)):
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=float)
     return str(value)
 

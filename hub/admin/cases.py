@@ -7,7 +7,7 @@ A question reads in one snapshot, and says at which position that is.
 from collections.abc import Callable, Iterable
 from datetime import date
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 from chuanyu.exchange.v1 import case_service_pb2 as protos
@@ -180,7 +180,12 @@ def _package(connection: psycopg.Connection, province: str, package_no: str) -> 
 
 
 def _rows(
-    connection: psycopg.Connection, statement: Callable[[str], str], wanted: protos.CaseFilter, asked: Asked, most: int, **after: object
+    connection: psycopg.Connection,
+    statement: Callable[[LiteralString], LiteralString],
+    wanted: protos.CaseFilter,
+    asked: Asked,
+    most: int,
+    **after: object,
 ) -> list[CaseRow]:
     """Returns rows by the columns of the view; those that only may be overdue are among them."""
     parameters = {
@@ -243,14 +248,14 @@ _PARTS = f"""SELECT {_COLUMNS} FROM views.joint_case
 _FEEDS = "SELECT stream_id, name FROM journal.stream WHERE stream_id = ANY (%s)"
 
 
-def _listed(further: str) -> str:
+def _listed(further: LiteralString) -> LiteralString:
     return f"""SELECT {_COLUMNS} FROM views.joint_case
         WHERE state <> '' AND {_WANTED} {further}
           AND (handling_province, case_no) > (%(after_province)s::text, %(after_no)s::text)
         ORDER BY handling_province, case_no LIMIT %(most)s"""  # noqa: S608
 
 
-def _changed(further: str) -> str:
+def _changed(further: LiteralString) -> LiteralString:
     return f"""SELECT {_COLUMNS} FROM views.joint_case
         WHERE changed_at > %(after)s AND {_WANTED} {further}
         ORDER BY changed_at FETCH FIRST %(most)s ROWS WITH TIES"""  # noqa: S608

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 import psycopg
 from chuanyu.exchange.v1 import event_pb2
@@ -109,11 +109,12 @@ def list_account_changes(
     They are in the order of the journal; *newest* begins with the last one.
     """
     most = request.page_size or MOST
+    order: LiteralString = "DESC" if newest else "ASC"
     with snapshot(connection, FUND_ACCOUNTS, request.min_position) as position:
         found = connection.execute(
             f"""SELECT position, data, occurred_us FROM views.fund_account
                 WHERE position > %s AND right(spans, 1) = '-' AND (%s OR name = ANY (%s))
-                ORDER BY position {"DESC" if newest else ""} LIMIT %s""",  # noqa: S608 (own text)
+                ORDER BY position {order} LIMIT %s""",  # noqa: S608 (own text)
             (request.since_position, not keys, list(keys), most + 1),
         ).fetchall()
     answer = protos.ListAccountChangesResponse(as_of_position=position)
@@ -194,10 +195,11 @@ def _shared(connection: psycopg.Connection, province: str, batch_no: str) -> dic
     return {row_no: (position, against) for of_batch, row_no, position, against in rows if of_batch == batch_no}
 
 
-def _wanted(request: protos.ListRowsRequest, batch: Batch, shared: list[int]) -> tuple[str, list[object]]:
+def _wanted(request: protos.ListRowsRequest, batch: Batch, shared: list[int]) -> tuple[LiteralString, list[object]]:
     """Returns the condition of SQL for the rows that may be wanted, with its values."""
     is_closed = batch.closed is not None
-    conditions, values = ["state <> ''"], list[object]()
+    conditions: list[LiteralString] = ["state <> ''"]
+    values: list[object] = []
     if request.state:
         state = protos.FundRowState.Name(request.state).removeprefix("FUND_ROW_STATE_")
         is_final = state == "FINAL_UNPAID"

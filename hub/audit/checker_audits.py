@@ -15,7 +15,7 @@ class OfAudit:
     """The events of one request, each following the one before, the last of which delivers."""
 
     archive = b""
-    batches = None
+    batches: None = None
 
     def __init__(self, code: str) -> None:
         """*code* is that of the audit, such as AU-12."""

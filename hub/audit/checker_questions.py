@@ -100,7 +100,7 @@ class _OfDay:
     """All that was recorded on a day, with the event before it and the one after it as neighbours without content."""
 
     archive = b""
-    batches = None
+    batches: None = None
 
     def __init__(self, day: str, feed: str, size: int) -> None:
         try:

@@ -166,7 +166,7 @@ def _plain(value: Any) -> Any:
         return {name: _plain(part) for name, part in value._asdict().items()}
     if isinstance(value, Mapping):
         return {name: _plain(part) for name, part in value.items()}
-    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
+    return [_plain(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def _line(value: Any, at: str) -> str:
@@ -258,7 +258,7 @@ def _fact(value: Any, at: str, depth: int) -> Any:
         return value
     if isinstance(value, str):
         return _seen(value, at)
-    if not isinstance(value, list | dict):
+    if not isinstance(value, (list, dict)):
         return _ANY_INTEGER(value, at)
     if depth == MOST_DEPTH or len(value) > MOST_FACTS:
         raise OutcomeTooLarge(at)

@@ -4,7 +4,7 @@ The gRPC service, the commands and the console ask here.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 import psycopg
 
@@ -104,14 +104,14 @@ def consistency(connection: psycopg.Connection, first: int, second: int) -> tupl
     return old, new, path
 
 
-def _maybe(connection: psycopg.Connection, statement: str, size: int) -> Sealed | None:
+def _maybe(connection: psycopg.Connection, statement: LiteralString, size: int) -> Sealed | None:
     try:
         return _one(connection, statement, size, NothingSealed())
     except NothingSealed:
         return None
 
 
-def _one(connection: psycopg.Connection, statement: str, size: int, refusal: HubError) -> Sealed:
+def _one(connection: psycopg.Connection, statement: LiteralString, size: int, refusal: HubError) -> Sealed:
     row = connection.execute(statement, {"size": size}).fetchone()
     if row is None:
         raise refusal

@@ -9,7 +9,7 @@ here: a test compares.
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -24,16 +24,16 @@ ROWS_A_BLOCK = 32
 STREAMS = "journal.stream"
 EVENTS = "journal.event"
 # The rows that belong to the positions after < p <= through. A batch lies where it begins, a hotlist file where its event is.
-BY_POSITION = {
+BY_POSITION: dict[str, LiteralString] = {
     EVENTS: "position > {after} AND position <= {through}",
     "journal.batch": "first_position > {after} AND first_position <= {through}",
     "journal.correction": "position > {after} AND position <= {through}",
     "journal.request": "position > {after} AND position <= {through}",
     "journal.redeemed_token": "position > {after} AND position <= {through}",
     "tlog.checkpoint": "size - 1 > {after} AND size - 1 <= {through}",
-    "hotlist.file": f"""epoch IN (
+    "hotlist.file": """epoch IN (
         SELECT generate_series(b.first_sequence, b.last_sequence) FROM journal.batch b JOIN journal.stream s USING (stream_id)
-        WHERE s.name = '{Hotlist.ID}' AND b.first_position > {{after}} AND b.first_position <= {{through}})""",  # noqa: S608 (our own id)
+        WHERE s.name = {hotlist} AND b.first_position > {after} AND b.first_position <= {through})""",
 }
 _ORDER = {EVENTS: "position", "journal.batch": "first_position"}
 # Taken again: their rows have no position (rule versions, identifiers), come late (what witnesses sign) or change (an erasure empties a row
@@ -106,7 +106,8 @@ def of_positions(table: str, names: Iterable[str], after: int, last: int) -> Ite
     """Reads what belongs to the positions after < p <= last, a page at a time."""
     for begin in range(after, last, PAGE_POSITIONS):
         through = min(begin + PAGE_POSITIONS, last)
-        where = sql.SQL(BY_POSITION[table]).format(after=sql.Literal(begin), through=sql.Literal(through))
+        bounds = {"after": sql.Literal(begin), "through": sql.Literal(through), "hotlist": sql.Literal(str(Hotlist.ID))}
+        where = sql.SQL(BY_POSITION[table]).format(**bounds)
         yield _select(table, names, where, _ORDER.get(table, ""))
 
 

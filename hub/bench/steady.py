@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -139,7 +139,7 @@ def _record(filling: Filling, groups: Sequence[list[Batch]]) -> None:
         filling.commit(group)
 
 
-def _wait(looking: Any, names: set[str]) -> None:
+def _wait(looking: Any, names: Set[str]) -> None:
     """Waits until the views have caught up."""
     deadline = time.monotonic() + CATCH_UP_S
     while any(view.lag_events for view in vitals.read_views(looking) if view.name in names):

@@ -73,7 +73,7 @@ def environment(python: str, folder: Path, *, with_cryptography: bool = True) ->
 def pinned() -> str:
     """Returns the project's requirements of `cryptography` and what it needs, with the hashes of all their files."""
     text = _REQUIREMENTS.read_text(encoding="utf-8")
-    return "".join(re.findall(rf"^(?:{'|'.join(_NAMES)})==(?:.*\\\n)*.*\n", text, re.MULTILINE))
+    return "".join(found[0] for found in re.finditer(rf"^(?:{'|'.join(_NAMES)})==(?:.*\\\n)*.*\n", text, re.MULTILINE))
 
 
 def verified(python: str, bundle: Path, policy: Path) -> Verified:

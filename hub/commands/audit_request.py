@@ -48,7 +48,7 @@ def answers(
     since: From, purpose: Purpose, basis: Basis, to: To = "", wait: Wait = False, operator: Operator = "", as_json: Json = False
 ) -> None:
     """一段时间的答复按当时的规则与数据重算，是否一致。Are a period's answers the same when they are decided again."""
-    question = protos.AnswersQuestion(**{"from": place(since), "to": until(to)})
+    question = protos.AnswersQuestion(**_between(since, to))
     ask(protos.AuditQuestion(answers=question), purpose, basis, operator, is_waiting=wait, as_json=as_json)
 
 
@@ -79,7 +79,7 @@ def what_if(
     changes += [protos.WhatIfChange(agreement=protos.AgreementChange(agreement_code=code)) for code in without or ()]
     changes += [_table(one) for one in table or ()]
     number = protos.WHAT_IF_INPUTS_REBUILT if inputs == "rebuilt" else protos.WHAT_IF_INPUTS_FROZEN
-    question = protos.WhatIfQuestion(**{"from": place(since), "to": until(to)}, changes=changes, inputs=number)
+    question = protos.WhatIfQuestion(**_between(since, to), changes=changes, inputs=number)
     ask(protos.AuditQuestion(what_if=question), purpose, basis, operator, is_waiting=wait, as_json=as_json)
 
 
@@ -178,3 +178,8 @@ def _pair(text: str, option: str) -> tuple[str, Any]:
 
 
 add_commands(app, _thing, _thing_by_card)
+
+
+def _between(since: str, to: str) -> dict[str, Any]:
+    """Returns the period of a question as fields; one of them has a name that Python keeps for itself."""
+    return {"from": place(since), "to": until(to)}

@@ -103,7 +103,8 @@ def _operator() -> str:
 
 def _command_line(arguments: list[str]) -> str:
     """Returns the command without what may identify someone."""
-    shown, hides = [], False
+    shown: list[str] = []
+    hides = False
     for argument in arguments:
         option, _, value = argument.partition("=")
         if hides:

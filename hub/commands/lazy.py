@@ -71,7 +71,7 @@ def group_of(*entries: Entry) -> type[TyperGroup]:
         """Lists its commands without importing them, and imports the one that is run."""
 
         def __init__(self, **settings: Any) -> None:
-            super().__init__(**{**settings, "commands": {entry.name: _Listed(entry) for entry in entries}})
+            super().__init__(**settings | {"commands": {entry.name: _Listed(entry) for entry in entries}})
 
         def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
             """Finds the command that the arguments name, imported."""

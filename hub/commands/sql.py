@@ -21,7 +21,7 @@ def sql(statement: Annotated[str, typer.Argument(help="一条只读 SQL。One st
         database(Config(), migrated=False) as dsn,
         psycopg.connect(dsn, autocommit=True, application_name="hub-sql", options="-c default_transaction_read_only=on") as connection,
     ):
-        connection.execute(f"SET statement_timeout = '{TIMEOUT_S}s'")
+        connection.execute("SELECT set_config('statement_timeout', %s, false)", (f"{TIMEOUT_S}s",))
         try:
             # As a prepared statement there can be only one: none that takes read-only back first.
             cursor = connection.execute(statement.encode(), prepare=True)

@@ -98,7 +98,7 @@ def _unsaid(seen: Seen) -> Iterator[str]:
     """Each step that was done has its line; of a client that did not come to its end nothing more is asked."""
     if not seen.ends or seen.ends[-1] != 0:
         return
-    said = {line.get("step") for line in seen.results if not isinstance(line.get("step"), bool | list | dict)}
+    said = {line.get("step") for line in seen.results if not isinstance(line.get("step"), (bool, list, dict))}
     if missing := [number for number in range(1, len(seen.told.steps) + 1) if number not in said]:
         yield both(
             f"结果中缺第 {'、'.join(map(str, missing))} 步：每步完成后写一行 JSON，step 从 1 起。",

@@ -23,8 +23,8 @@ def environment() -> Environment:
         loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         auto_reload=False, cache_size=-1,
     )  # fmt: skip
-    made.globals.update(draw=drawing, number=number)
-    made.globals["asset"] = asset
+    offered: dict[str, Any] = {"draw": drawing, "number": number, "asset": asset}
+    made.globals.update(offered)
     return made
 
 

@@ -38,7 +38,8 @@ def pack_agreements(agreements: Iterable[Terms]) -> str:
 def pack_rest(facts: list[Fact], question: Question, records: Records = NOTHING) -> str:
     """Writes what belongs to one question."""
     asked = {**question._asdict(), "claims": question.claims.SerializeToString(deterministic=True).hex()}
-    refs = asked.pop("refs").SerializeToString(deterministic=True).hex()
+    del asked["refs"]
+    refs = question.refs.SerializeToString(deterministic=True).hex()
     known = {"facts": facts, "question": asked, "refs": refs, **({"records": packed(records)} if records is not NOTHING else {})}
     return json.dumps(known, sort_keys=True)
 

@@ -109,7 +109,7 @@ def changes_bytes(changes: Iterable[tuple[int, int]]) -> bytes:
 
 def lane_hasher(first: int, last: int, lane: int) -> "hashlib._Hash":
     """Returns what digests the rows of a lane, begun with what the lane is."""
-    return hashlib.new("sm3", f"chuanyu segment {SCHEMA_VERSION}: positions {first} to {last}, lane {lane} of {LANES}\n".encode())
+    return hashlib.new("sm3", f"chuanyu segment {SCHEMA_VERSION}: positions {first} to {last}, lane {lane} of {LANES}\n".encode())  # pyrefly: ignore[bad-return]
 
 
 def write_segment(file: Written, about: About, lanes: Sequence[Sequence[tuple[Any, ...]]]) -> None:

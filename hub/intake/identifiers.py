@@ -75,7 +75,7 @@ class Identifiers:
 
     def keyed(self, message: Named, path: str) -> Named:
         """Returns a message with keys in the place of its identifiers, none of which goes to the vault; raises RequestInvalid."""
-        known = type(message)()
+        known: Named = type(message)()
         known.CopyFrom(message)
         wrong = []
         for place, ref in references_of(known):

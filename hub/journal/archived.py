@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from itertools import count
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -172,7 +172,7 @@ def note_labels(connection: psycopg.Connection, marks: Mapping[str, Collection[b
 
 
 @contextmanager
-def recalled(connection: psycopg.Connection[Any], runs: Sequence[Run]) -> Iterator[str]:
+def recalled(connection: psycopg.Connection[Any], runs: Sequence[Run]) -> Iterator[LiteralString]:
     """Yields the name that statements read as HISTORY, which has the archived rows of some runs too; it is one transaction.
 
     Raises RecallRefused, SegmentAway, ExportDamaged, SegmentForeign or SegmentSchemaUnknown.
@@ -194,7 +194,8 @@ def recalled(connection: psycopg.Connection[Any], runs: Sequence[Run]) -> Iterat
         connection.execute(f"DELETE FROM {table} r USING journal.event e WHERE e.position = r.position".encode())  # noqa: S608
         connection.execute(f"ANALYZE {table}".encode())
         connection.execute(f"CREATE VIEW {both} AS SELECT * FROM journal.event UNION ALL SELECT * FROM {table}".encode())  # noqa: S608
-        yield both
+        # Of our own texts and a number.
+        yield cast(LiteralString, both)
         connection.execute(f"DROP TABLE {table} CASCADE".encode())
 
 

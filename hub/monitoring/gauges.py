@@ -117,7 +117,8 @@ def publish_check(verdict: Verdict | None) -> None:
     if verdict is not None:
         values = max(0.0, time.time() - verdict.at_us / 1e6), verdict.head, max(verdict.differences, int(not verdict.is_clean))
     for gauge, value in itertools.zip_longest(gauges, values):
-        gauge.replace({} if value is None else {(): value})
+        points: dict[tuple[str, ...], float] = {} if value is None else {(): value}
+        gauge.replace(points)
 
 
 def withdraw() -> None:

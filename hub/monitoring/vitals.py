@@ -173,7 +173,7 @@ def read_views(connection: psycopg.Connection) -> tuple[ViewVitals, ...]:
     """Reads how far each view and the loss process are, in the order of their declaration."""
     rows = {row[0]: row for row in connection.execute(_VIEWS, {"views": list(FOLLOWERS), "most": PARKED_AT_MOST}).fetchall()}
     waits = waiting(connection)
-    return tuple(ViewVitals(*(*rows[name], waits.get(name, ""))) for name in FOLLOWERS if name in rows)
+    return tuple(ViewVitals(*rows[name], waits_for=waits.get(name, "")) for name in FOLLOWERS if name in rows)
 
 
 def read_feeds(connection: psycopg.Connection) -> tuple[FeedVitals, ...]:

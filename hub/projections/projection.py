@@ -6,7 +6,7 @@ them, and takes off. Which views answers rest on, is said in `hub.projections`.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from chuanyu.exchange.v1 import references_pb2 as references
 
@@ -27,7 +27,7 @@ FRESH = "__fresh"
 class Table:
     """A table of a view, in schema views."""
 
-    name: str
+    name: LiteralString
     key_columns: Columns
     value_columns: Columns
     indexes: tuple[str, ...] = ()
@@ -52,11 +52,11 @@ class Cells:
     key_columns: Columns
     value_columns: Columns
     of: Callable[[Recorded, State | None, State | None], Iterable[Signed]]
-    tables: Mapping[str, Mapping[str, int]]
+    tables: Mapping[LiteralString, Mapping[str, int]]
     below_zero: bool = False
     by_position: str = ""
 
-    def table(self, name: str, suffix: str) -> Table:
+    def table(self, name: LiteralString, suffix: LiteralString) -> Table:
         """Returns one of its tables."""
         columns = tuple((column, self.key_columns[number][1]) for column, number in self.tables[name].items())
         return Table(name + suffix, columns, self.value_columns)
@@ -71,7 +71,7 @@ class Items:
     row is read only where *watched*, a condition of SQL; every other row must take them as one that is not there does.
     """
 
-    name: str
+    name: LiteralString
     columns: Columns
     kinds: frozenset[str]
     watched: str
@@ -143,7 +143,7 @@ class Projection:
     that reads many events.
     """
 
-    name: str
+    name: LiteralString
     key_columns: Columns
     value_columns: Columns
     kinds: frozenset[str] | None
@@ -204,7 +204,7 @@ class CellView:
     *below zero* as those of `Cells`.
     """
 
-    name: str
+    name: LiteralString
     key_columns: Columns
     value_columns: Columns
     kinds: frozenset[str] | None
@@ -280,6 +280,6 @@ def decode_for(views: Iterable[View], events: Iterable[Recorded]) -> None:
     decode(event for event in wanted if event.kind not in marks or any(mark in event.data for mark in marks[event.kind]))
 
 
-def suffix_of(view: View) -> str:
+def suffix_of(view: View) -> LiteralString:
     """Returns what the names of a view's tables end with beside the live ones, "" for those."""
     return FRESH if view.name.endswith(FRESH) else ""

@@ -252,7 +252,7 @@ def _then(ask: Ask) -> str:
     if ask.kind == "case" or ask.kind in LEDGERS:
         found = [f"发现 findings {'; '.join(map(_finding, ask.then['findings'])) or '没有 none'}"] if "findings" in ask.then else []
         said = cases.then_text(ask.then) if ask.kind == "case" else ledgers.then_text(LEDGERS[ask.kind], ask.then)
-        return ", ".join(filter(None, [said, *found]))
+        return ", ".join(one for one in (said, *found) if one)
     if ask.kind == "usage":
         return ", ".join(f"{name} {value}" for name, value in ask.then.items())
     return ", ".join(f"{LIFE_WORDS[name]} `{_life(name, value)}`" for name, value in ask.then.items())

@@ -77,14 +77,15 @@ def _mirrored(folder: Folder, origin_hash: str, path: str) -> Response:
     mirror = next((log.mirror for log in folder.logs() if log.directory.name == origin_hash), None)
     try:
         is_head = path == paths.CHECKPOINT
-        known = path if is_head else paths.parse(path) and path
+        if not is_head:
+            paths.parse(path)
     except PathRefused as refused:
         return PlainTextResponse(f"{refused}\n", 404)
-    if mirror is None or not (mirror / known).is_file():
+    if mirror is None or not (mirror / path).is_file():
         return PlainTextResponse("The mirror does not have this. 镜像中没有此文件。\n", 404)
     if is_head:
-        return FileResponse(mirror / known, media_type=cosigning.TEXT, headers={"Cache-Control": "no-cache"})
-    return FileResponse(mirror / known, media_type="application/octet-stream", headers=_FOREVER)
+        return FileResponse(mirror / path, media_type=cosigning.TEXT, headers={"Cache-Control": "no-cache"})
+    return FileResponse(mirror / path, media_type="application/octet-stream", headers=_FOREVER)
 
 
 def serve(pages: Starlette, opened: socket.socket, certificate: Path | None, key: Path | None) -> None:

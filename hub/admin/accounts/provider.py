@@ -229,7 +229,7 @@ class Provider:
 class _NoDetour(urllib.request.HTTPRedirectHandler):
     """Follows no redirection: what is asked for is asked for there."""
 
-    def redirect_request(self, *_: Any) -> None:
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:
         """Leads nowhere."""
         return
 

@@ -50,8 +50,8 @@ class Explainer:
         """Returns the explanation; raises RequestInvalid, DecisionNotFound, NotPermitted, RoleMissing, ViewBehind or JournalUnavailable."""
         refuse_invalid(request, "purpose_code")
         caller.allowance.misses.refuse_if_spent()
-        response: protos.ExplainAcceptanceResponse
-        response, look = await self._reads.read(caller.urn, self._explain, request, caller)
+        read: tuple[protos.ExplainAcceptanceResponse, Look] = await self._reads.read(caller.urn, self._explain, request, caller)
+        response, look = read
         await self._looks.record(caller, look)
         return response
 

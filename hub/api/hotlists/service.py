@@ -99,8 +99,8 @@ class HotlistService:
 def _snapshot(connection: psycopg.Connection, epoch: int) -> tuple[HotlistEntry, int, bytes]:
     latest = latest_epoch(connection)
     asked = find_entry(connection, min(epoch, latest + 1) or latest)
-    entry = asked and find_entry(connection, asked.base_epoch)
-    data = entry and find_data(connection, entry.epoch)
+    entry = None if asked is None else find_entry(connection, asked.base_epoch)
+    data = None if entry is None else find_data(connection, entry.epoch)
     if entry is None or data is None:
         raise (HotlistEpochUnknown if latest else HotlistUnpublished)(latest_epoch=latest)
     return entry, latest, data
@@ -118,7 +118,7 @@ def _next_delta(connection: psycopg.Connection, held: int) -> tuple[HotlistEntry
     if held == latest:
         return None
     following = find_entry(connection, held + 1)
-    data = following and find_data(connection, held + 1)
+    data = None if following is None else find_data(connection, held + 1)
     if following is None or data is None:
         raise HotlistEpochOld(snapshot_epoch=newest.base_epoch)
     return following, latest, data

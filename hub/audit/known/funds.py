@@ -1,6 +1,7 @@
 """Fund batches and their rows as of both times: what was sent, what the bank answered, what a batch came to, to the fen."""
 
 from collections.abc import Iterable, Iterator
+from typing import LiteralString
 
 import psycopg
 from chuanyu.exchange.v1 import audit_question_pb2 as protos
@@ -120,7 +121,7 @@ def find_batch(connection: psycopg.Connection, asked: protos.FundBatchQuestion, 
     return WholeBatch(connection, own, name, batch, 0, at.valid_us)
 
 
-def _row_events(connection: psycopg.Connection, at: AsOf, which: str, *values: object) -> Own:
+def _row_events(connection: psycopg.Connection, at: AsOf, which: LiteralString, *values: object) -> Own:
     found = connection.execute(f"SELECT reports FROM views.fund_row_facts WHERE {which}", values).fetchall()  # noqa: S608 (own text)
     return events_of(connection, (position for (text,) in found for position in positions_in(text)), at.reached)
 

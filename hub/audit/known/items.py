@@ -32,7 +32,7 @@ class Item:
         zh, en = PROVINCES[province]
         self.name = Text(f"{zh}事项 {item_id}", f"item {item_id} of {en}")
 
-    def fold(self, event: Recorded, _: Change | None) -> None:
+    def fold(self, event: Recorded, change: Change | None) -> None:
         """Folds the next event."""
         self._told.append(event)
 
@@ -47,7 +47,7 @@ class Item:
             found.append(line("proposal", ("待核准", "waits for approval"), text, text))
         return tuple(found)
 
-    def is_same(self, _: psycopg.Connection) -> None:
+    def is_same(self, connection: psycopg.Connection) -> None:
         """It is in no view: the tables and the book are all there is."""
         return
 

@@ -122,7 +122,7 @@ def _due(page: Page, clock: protos.CaseClock) -> Cell:
         page.t("中止中", "paused") if clock.is_paused else "",
         page.t("超期", "overdue") if clock.is_overdue else "",
     ]
-    return Cell(" ".join(filter(None, [clock.due_on, *marks])), mark="attention" if clock.is_overdue else "")
+    return Cell(" ".join([clock.due_on, *(mark for mark in marks if mark)]), mark="attention" if clock.is_overdue else "")
 
 
 def _filed(page: Page, one: protos.CaseRecord) -> str:

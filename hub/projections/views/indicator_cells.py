@@ -5,7 +5,7 @@ answer adds up what changed on each day in each cell, whatever number of events 
 """
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 import psycopg
 
@@ -20,7 +20,7 @@ COLUMNS = (
 )  # fmt: skip
 # Steps are looked for by where they are, sums of eras by what they are of.
 STEPS = f"{NAME}_steps"
-TABLES: Mapping[str, Mapping[str, int]] = {
+TABLES: Mapping[LiteralString, Mapping[str, int]] = {
     STEPS: {"position": 0, "figure": 3, "day": 4, "cell": 5},
     f"{NAME}_blocks": {"block": 1, "figure": 3, "day": 4, "cell": 5},
     f"{NAME}_eras": {"figure": 3, "era": 2, "day": 4, "cell": 5},

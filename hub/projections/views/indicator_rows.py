@@ -70,7 +70,7 @@ class Thing:
 
     def having(self, **parts: Any) -> "Thing":
         """Returns the row with other parts; what follows from those that stay is not found again."""
-        mine = {"events": self.events, "parts": self.parts, "cards": self.cards, "used": self.used, "members": self.members}
+        mine: dict[str, Any] = {"events": self.events, "parts": self.parts, "cards": self.cards, "used": self.used, "members": self.members}
         made = Thing(self.key, **mine | parts)
         if made.events is self.events and made.parts is self.parts:
             made._card, made._held, made._number = self._card, self._held, self._number

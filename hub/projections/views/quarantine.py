@@ -177,5 +177,5 @@ _WANTED = """
       AND (%(known)s = 0 OR (q.position <= %(known)s AND (q.settled_position = 0 OR q.settled_position > %(known)s)))
       AND strpos(CASE q.state WHEN 'FAILING' THEN q.still ELSE q.violations END, %(rule_text)s) > 0"""
 _COLUMNS = ", ".join(f"q.{name}" for name, _ in QUARANTINE.value_columns)
-_LISTED = f"SELECT s.name, s.owner, q.position, {_COLUMNS} {_WANTED} ORDER BY q.position DESC LIMIT %(most)s"
+_LISTED = f"SELECT s.name, s.owner, q.position, {_COLUMNS} {_WANTED} ORDER BY q.position DESC LIMIT %(most)s".encode()
 _COUNTED = f"SELECT count(*) {_WANTED}"

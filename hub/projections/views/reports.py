@@ -6,7 +6,7 @@ that is asked for, from those that were in force at a position.
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 import psycopg
 from chuanyu.exchange.v1 import event_pb2
@@ -58,7 +58,7 @@ def _end(span: str) -> int:
 
 
 def reports_view(
-    name: str, kinds: Iterable[str], names: Names, indexes: tuple[str, ...] = (), gives_back: frozenset[str] = frozenset()
+    name: LiteralString, kinds: Iterable[str], names: Names, indexes: tuple[str, ...] = (), gives_back: frozenset[str] = frozenset()
 ) -> Projection:
     """Makes a view of the reports of some kinds; *names* is pure and says under which name, and which other one, an event is looked for.
 
