@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -25,6 +25,8 @@ from hub.monitoring.observability import observed
 from hub.trust.authority import LOCAL_HOSTS, issue_operator, issue_server
 from hub.trust.keyring import open_keyring
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 def run(config: Config, dsn: str, listen: str, hosts: Sequence[str], *, projects: bool, reads_only: bool) -> None:
     """Serves, and *projects* meanwhile, or *reads_only*."""
@@ -33,6 +35,9 @@ def run(config: Config, dsn: str, listen: str, hosts: Sequence[str], *, projects
     settings = _settings(config, dsn if config.dsn else edge_login(dsn), listen, hosts, reads_only=reads_only)
     with projections(config, dsn) if projects else contextlib.nullcontext():
         asyncio.run(_serve(config, settings))
+    # What is left is the end of the interpreter, which gives signals back their default.
+    for name in _SIGNALS:
+        signal.signal(name, signal.SIG_IGN)
 
 
 def _settings(config: Config, edge_dsn: str, listen: str, hosts: Sequence[str], *, reads_only: bool) -> ServerSettings:
@@ -62,8 +67,7 @@ async def _serve(config: Config, settings: ServerSettings) -> None:
     def signalled() -> None:
         (forced if stopped.is_set() else stopped).set()
 
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, signalled)
+    _take_signals(asyncio.get_running_loop(), signalled)
     server = HubServer(settings)
     with observed(config, settings.dsn, "hub serve", METRICS_LISTEN, server.report, server.is_live) as metrics:
         await server.start()
@@ -77,6 +81,18 @@ async def _serve(config: Config, settings: ServerSettings) -> None:
             await stopped.wait()
         typer.echo("stopping: 收尾后退出 draining")
         await server.stop(forced)
+
+
+def _take_signals(loop: asyncio.AbstractEventLoop, signalled: Callable[[], None]) -> None:
+    """Has signals noted as long as the process lives; a loop's own are gone before what is folded beside it has ended."""
+
+    def take(*_: object) -> None:
+        with contextlib.suppress(RuntimeError):
+            # Raised by a loop that has ended: there is nothing left to ask for.
+            loop.call_soon_threadsafe(signalled)
+
+    for name in _SIGNALS:
+        signal.signal(name, take)
 
 
 def _prepare(dsn: str, *, makes_views: bool) -> None:

@@ -1,5 +1,6 @@
 """Who gets in and how the server ends: mutual TLS, participants by certificate, the standard services, draining."""
 
+import contextlib
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -294,7 +295,6 @@ def test_sigterm_answers_the_append_under_way_and_exits_with_zero(shared_hub: Ru
     assert not under_way.done()
     held.rollback()
     assert list(under_way.result().outcomes) == [RECORDED]
-    # A second SIGTERM could come when its handler has gone.
     assert shared_hub.edges[edge].process.wait(DEADLINE_S) == 0
 
 
@@ -313,6 +313,16 @@ def test_a_second_sigterm_ends_calls_under_way_and_what_waits_is_written_all_the
     held.rollback()
     assert shared_hub.edges[edge].process.wait(DEADLINE_S) == 0
     assert list(Province(shared_hub, SICHUAN).append("sc.usage", 1, journey("A12345678")).outcomes) == [DUPLICATE]
+
+
+def test_signals_that_come_until_its_very_end_change_nothing(hub: RunningHub) -> None:
+    process = hub.edges[0].process
+    assert process is not None
+    while process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        time.sleep(0.002)
+    assert process.poll() == 0
 
 
 def test_an_edge_without_work_ends_at_once(shared_hub: RunningHub, edge: int) -> None:
