@@ -245,10 +245,10 @@ class Memory:
         return [state for one in {key, *self.identifiers(key)} if (state := states.get((one,))) is not None]
 
     def _units(self, subjects: Iterable[bytes], since: str) -> list[Entry]:
-        states = self._rows[CONCESSIONS.name].states
-        keys = {key for subject in subjects for key in self._entries.get(subject, ())}
+        states, named = self._rows[CONCESSIONS.name].states, set(subjects)
+        keys = {key for subject in named for key in self._entries.get(subject, ())}
         found = ((key, states.get(key)) for key in sorted(keys))
-        return [state.entry for _, state in found if state is not None and state.day >= since]
+        return [state.entry for _, state in found if state is not None and state.card in named and state.day >= since]
 
     def _library(self, subjects: Iterable[bytes]) -> Library:
         """Returns what libraries reported of the holder, and of every item that the holder borrowed."""

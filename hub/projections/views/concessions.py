@@ -1,16 +1,17 @@
 """View: each use and each grant of units of a transit concession, once, however many numbers it was reported under.
 
 A row is one entry of the ledger (`hub.domain.concessions`) and keeps all that was reported of it. A ride is known by its purse, counter and
-business day: a counter comes again after 65,536 taps, in another epoch.
+business day: a counter comes again after 65,536 taps, in another epoch. City and card are those of the last report in force, and the card
+that of the last one by a card number.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from chuanyu.exchange.v1 import usage_transit_pb2 as transit
 
-from hub.domain.business_keys import business_key, card_key, key_digest
+from hub.domain.business_keys import business_key, card_key, key_digest, names_number
 from hub.domain.concessions import Entry, city_of
 from hub.domain.instants import microseconds
 from hub.domain.usage import business_day
@@ -26,12 +27,15 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Report(NamedTuple):
-    """What one event says of an entry."""
+    """What one event says of an entry; *card* in hex and *city* are empty where they are those of the row."""
 
     position: int
     occurred_us: int
     units: int
     left: int | None
+    is_by_number: bool = True
+    card: str = ""
+    city: str = ""
 
 
 class State(NamedTuple):
@@ -48,6 +52,11 @@ class State(NamedTuple):
         last = self.reports[-1]
         left = next((one.left for one in reversed(self.reports) if one.left is not None), None)
         return Entry(self.city, self.day, last.occurred_us, last.position, last.units, left)
+
+    @property
+    def places(self) -> list[tuple[bytes, str]]:
+        """The card and the city that each report names."""
+        return [(bytes.fromhex(one.card) if one.card else self.card, one.city or self.city) for one in self.reports]
 
 
 def _is_entry(recorded: Recorded) -> bool:
@@ -80,15 +89,10 @@ def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
             yield key
 
 
-def _said(recorded: Recorded) -> State:
-    """Returns the row of an entry by its first report, before that is added."""
+def place_of(recorded: Recorded) -> tuple[bytes, str, str] | None:
+    """Returns the card, the city and the business day of the entry that an event says; None for an event that is none."""
     event = recorded.event
-    return State(card_key(event), city_of(event.service_region), _day(recorded), ())
-
-
-def said_of(recorded: Recorded) -> State | None:
-    """Returns whose entry an event says, and of which city and day; None for an event that is none."""
-    return _said(recorded) if recorded.derived(_key) is not None else None
+    return (card_key(event), city_of(event.service_region), _day(recorded)) if recorded.derived(_key) is not None else None
 
 
 def _report(recorded: Recorded) -> Report:
@@ -99,18 +103,39 @@ def _report(recorded: Recorded) -> Report:
         units, left = message.units, message.units_left
     else:
         units = message.concession_units
-    return Report(recorded.position, recorded.occurred_us, units, left)
+    return Report(recorded.position, recorded.occurred_us, units, left, names_number(recorded.event))
 
 
 def evolve(key: Key, known: State | None, recorded: Recorded, corrected: Recorded | None) -> State | None:
     """Adds what the event reports; a correction first takes the corrected report out, a reversal only does that."""
-    reports = known.reports if known is not None else ()
+    told = [] if known is None else list(zip(known.reports, known.places, strict=True))
     if corrected is not None:
-        reports = tuple(one for one in reports if one.position != corrected.position)
-    if not recorded.is_reversal and recorded.derived(_key) == key and all(one.position != recorded.position for one in reports):
-        reports = tuple(sorted([*reports, _report(recorded)], key=lambda one: one.position))
-        known = known or _said(recorded)
-    return known._replace(reports=reports) if known is not None and reports else None
+        told = [one for one in told if one[0].position != corrected.position]
+    day = "" if known is None else known.day
+    if not recorded.is_reversal and recorded.derived(_key) == key and all(one.position != recorded.position for one, _ in told):
+        card, city, day = place_of(recorded) or (b"", "", "")
+        told.append((_report(recorded), (card, city)))
+        told.sort(key=lambda one: one[0].position)
+    return _row(day, told) if told else None
+
+
+def _row(day: str, told: list[tuple[Report, tuple[bytes, str]]]) -> State:
+    """Returns the row of some reports, each with the card and the city that it names."""
+    city = told[-1][1][1]
+    card = next((place[0] for report, place in reversed(told) if report.is_by_number), told[-1][1][0])
+    reports = (
+        one._replace(card="" if of[0] == card else of[0].hex(), city="" if of[1] == city else of[1]) if len(told) > 1 else one
+        for one, of in told
+    )
+    return State(card, city, day, tuple(reports))
+
+
+def packed(reports: Iterable[Report]) -> list[tuple[object, ...]]:
+    """Returns reports as they are written: nearly all name the number, and the card and the city of the row."""
+    return [one[:_PLAIN] if one[_PLAIN:] == _PLAIN_END else tuple(one) for one in reports]
+
+
+_PLAIN, _PLAIN_END = 4, (True, "", "")
 
 
 def decode(row: Row) -> State:
@@ -121,7 +146,7 @@ def decode(row: Row) -> State:
 
 def encode(state: State) -> Row:
     """Writes a row."""
-    return state.card, state.city, state.day, _encode(state.entry), _encode(state.reports)
+    return state.card, state.city, state.day, _encode(state.entry), _encode(packed(state.reports))
 
 
 def entries_of(text: str) -> list[Entry]:

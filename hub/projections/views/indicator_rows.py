@@ -224,7 +224,7 @@ def encode(thing: State) -> Row:
         return encode_payment(thing)
     parts = {name.hex(): [packed(one) for one in events] for name, events in sorted(thing.parts.items())}
     cards = {name.hex(): [[day, one.holder.hex(), *one[1:]] for day, one in sorted(days.items())] for name, days in thing.cards.items()}
-    entry = None if thing.entry is None else [thing.entry.card.hex(), *thing.entry[1:]]
+    entry = None if thing.entry is None else [thing.entry.card.hex(), *thing.entry[1:3], concessions.packed(thing.entry.reports)]
     used = {name.hex(): told for name, told in sorted(thing.used.items())}
     members_told = {name.hex(): [packed(one) for one in some] for name, some in sorted(thing.members.items())}
     told = [used, entry, members_told] if members_told else [used, entry] if used or entry else []

@@ -98,12 +98,12 @@ def keys(recorded: Recorded, corrected: Recorded | None) -> Iterator[Key]:
                 yield CARD, number
             if about.kind in STATE_KINDS:
                 yield from ((PERSON, key) for key in about.derived(_holders))
-            if about.kind in concessions.KINDS and (said := concessions.said_of(about)) is not None:
-                yield from (_month(said), (CARD, said.card))
+            if about.kind in concessions.KINDS and (said := concessions.place_of(about)) is not None:
+                yield from (_month(*said), (CARD, said[0]))
 
 
-def _month(said: concessions.State) -> Key:
-    return MONTH, said.card + f"{said.city}{said.day[:_MONTH]}".encode()
+def _month(card: bytes, city: str, day: str) -> Key:
+    return MONTH, card + f"{city}{day[:_MONTH]}".encode()
 
 
 def _holders(recorded: Recorded) -> tuple[bytes, ...]:
@@ -134,13 +134,13 @@ def _left(thing: Thing) -> Thing | None:
 
 
 def above(thing: State) -> Sequence[Key]:
-    """Names the number that an identifier is tied to, and who ever had a card; the month of an entry, the card of a month; who is paid."""
+    """Names the number that an identifier is tied to, and who ever had a card; the months of an entry, the card of a month; who is paid."""
     if isinstance(thing, Payment):
         return payments.above_payment(thing)
     if isinstance(thing, Payee):
         return ()
     if thing.key[0] == ENTRY:
-        return [_month(thing.entry)] if thing.entry is not None else []
+        return _above_entry(thing.entry) if thing.entry is not None else ()
     if thing.key[0] == MONTH:
         return [(CARD, thing.key[1][:-_PLACE])]
     if thing.key[0] != CARD:
@@ -149,6 +149,13 @@ def above(thing: State) -> Sequence[Key]:
     people = dict.fromkeys(key for one in events if one.kind in STATE_KINDS for key in one.derived(_holders))
     # Also a number that another one took the place of: what did so may be reversed.
     return [*((CARD, number) for number in dict.fromkeys(thing.numbers)), *((PERSON, key) for key in people)]
+
+
+def _above_entry(entry: concessions.State) -> Sequence[Key]:
+    """Names the months of an entry and their cards: what it is of the last report, it is of another once that is reversed."""
+    cards = dict.fromkeys(card for card, _ in entry.places)
+    cities = dict.fromkeys(city for _, city in entry.places)
+    return [key for card in cards for key in (*(_month(card, city, entry.day) for city in cities), (CARD, card))]
 
 
 def join(key: Key, thing: Any, below: Any, _: Recorded) -> State | None:
@@ -160,6 +167,9 @@ def join(key: Key, thing: Any, below: Any, _: Recorded) -> State | None:
 
 def _join(key: Key, thing: Thing | None, below: Thing) -> Thing | None:
     known, name, number = thing or Thing(key), below.key[1], below.number
+    if key[0] == CARD and below.key[0] == ENTRY:
+        # The card hears of it by its month.
+        return thing
     if key[0] == CARD and below.key[0] == CARD:
         parts = {other: events for other, events in known.parts.items() if other != name}
         used = {month: told for month, told in known.used.items() if month[:-_PLACE] != name}
@@ -170,7 +180,7 @@ def _join(key: Key, thing: Thing | None, below: Thing) -> Thing | None:
         return thing if is_same else _left(known.having(parts=parts, used=used))
     used = {other: told for other, told in known.used.items() if other != name}
     if key[0] in (MONTH, CARD):
-        if told := _told(below):
+        if told := _told(below, key):
             used[name] = told
         return thing if used == known.used else _left(known.having(used=used))
     cards = {other: days for other, days in known.cards.items() if other != name}
@@ -185,10 +195,11 @@ def _join(key: Key, thing: Thing | None, below: Thing) -> Thing | None:
     return thing if used == known.used else _left(known.having(used=used))
 
 
-def _told(below: Thing) -> tuple[units.Used, ...]:
-    """Returns what an entry, or those of a month, come to."""
+def _told(below: Thing, key: Key) -> tuple[units.Used, ...]:
+    """Returns what an entry, or those of a month, come to in the row above that has a key."""
     if below.key[0] == ENTRY:
-        return (units.of_entry(below.entry.entry),) if below.entry is not None else ()
+        entry = below.entry
+        return (units.of_entry(entry.entry),) if entry is not None and _month(*entry[:3]) == key else ()
     return below.all_used
 
 
